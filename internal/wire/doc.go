@@ -1,0 +1,46 @@
+// Package wire is the NATS client protocol as bytes: one codec for both ends.
+//
+// A broker and its clients exchange operations over one ordered byte stream.
+// An operation is a control line, ended by CRLF (a lone LF is accepted), and
+// for messages a payload, ended by exactly CRLF:
+//
+//	broker to client            client to broker
+//	INFO {json}                 CONNECT {json}
+//	MSG  subject sid [reply] n  PUB  subject [reply] n
+//	HMSG subject sid [reply]    HPUB subject [reply]
+//	     header total                header total
+//	PING, PONG                  SUB subject [queue] sid
+//	+OK, -ERR 'text'            UNSUB sid [max]
+//	                            PING, PONG
+//
+// # Reading
+//
+// A [Parser] cuts the stream into operations. It works in place: the caller
+// hands it whatever bytes have arrived, and the slices of the [Op] it fills
+// alias them. Nothing is allocated and nothing is copied.
+//
+//	for {
+//		n, err := parser.Next(buf, &op)
+//		if err != nil { … }       // the stream cannot be read any further
+//		if n == 0 { break }       // incomplete: read more behind buf, ask again
+//		buf = buf[n:]
+//		if op.Kind != wire.None { handle(&op) }
+//	}
+//
+// The stream may be cut anywhere: any division of the same bytes into reads
+// gives the same operations and the same error, which is found at the first
+// wrong byte and not at the end of the line. That is checked by fuzzing.
+//
+// # Writing
+//
+// The Append functions append an operation to a slice. They do not check what
+// they are given; subjects, replies, queue names and headers that come from a
+// program's user are to be checked first, with package subject and
+// [Header.Check], since a blank or a line end in one of them would be read as
+// protocol at the other end.
+//
+// # Source
+//
+// The grammar, the limits and the error texts are those of nats-server 2.15,
+// which accepts more than the published protocol page tells.
+package wire
