@@ -1,0 +1,251 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"vigil/internal/wire"
+)
+
+// Version is what the broker calls itself in INFO: a semantic version, on which
+// clients gate features. It names the nats-server whose core protocol is
+// spoken.
+const Version = "2.15.2"
+
+// Broker is a running broker. Its methods may be called concurrently.
+type Broker struct {
+	// Fixed after Start.
+	cfg      Config
+	info     wire.InfoLine
+	listener net.Listener
+	started  time.Time
+	log      *slog.Logger
+	routes   *routing
+	liveness *liveness
+
+	// pumps counts the goroutines that Shutdown waits for.
+	pumps sync.WaitGroup
+
+	mu      sync.Mutex
+	clients map[uint64]*client
+	lastID  uint64
+	closing bool
+}
+
+// Start starts a broker. It listens when Start returns. The error says which
+// address could not be had, or which field of cfg is wrong.
+func Start(cfg Config) (*Broker, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	listener := cfg.Listener
+	if listener == nil {
+		var err error
+		if listener, err = listen(cfg); err != nil {
+			return nil, err
+		}
+	}
+	started := time.Now()
+	b := &Broker{
+		cfg:      cfg,
+		listener: listener,
+		started:  started,
+		log:      cfg.Logger,
+		routes:   newRouting(),
+		liveness: newLiveness(cfg.heartbeat(), started),
+		clients:  make(map[uint64]*client),
+	}
+	b.info = b.describe()
+	b.pumps.Go(b.liveness.sweep)
+	b.pumps.Go(b.accept)
+	b.log.Info("broker listening", "url", b.URL(), "id", b.info.ServerID)
+	return b, nil
+}
+
+func listen(cfg Config) (net.Listener, error) {
+	port := max(cfg.Port, 0) // RandomPort is the system's 0
+	// Clients are watched by PINGs; TCP keep-alive would only add packets.
+	lc := net.ListenConfig{KeepAlive: -1}
+	l, err := lc.Listen(context.Background(), "tcp", net.JoinHostPort(cfg.Host, strconv.Itoa(port)))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("broker: listen: %w; is another broker running? choose another port, or %d for any free one", err, RandomPort)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("broker: listen: %w", err)
+	}
+	return l, nil
+}
+
+// describe returns what INFO says to every client.
+func (b *Broker) describe() wire.InfoLine {
+	id := newServerID()
+	info := wire.InfoLine{
+		ServerID:   id,
+		ServerName: orDefault(b.cfg.Name, id),
+		Version:    Version,
+		Proto:      1,
+		Go:         runtime.Version(),
+		Host:       b.cfg.Host,
+		Port:       b.cfg.Port,
+		Headers:    true,
+		MaxPayload: int64(b.cfg.MaxPayload),
+	}
+	if host, port, err := net.SplitHostPort(b.listener.Addr().String()); err == nil {
+		info.Host = host
+		info.Port, _ = strconv.Atoi(port)
+	}
+	return info
+}
+
+// infoFor returns the INFO that greets a client.
+func (b *Broker) infoFor(c *client) *wire.InfoLine {
+	info := b.info
+	info.ClientID = c.id
+	info.ClientIP = c.remote
+	if host, _, err := net.SplitHostPort(c.remote); err == nil {
+		info.ClientIP = host
+	}
+	return &info
+}
+
+// welcomeFor returns the INFO that follows a client's first PONG.
+func (b *Broker) welcomeFor(c *client) *wire.InfoLine {
+	info := b.infoFor(c)
+	info.ConnectInfo = true
+	info.RemoteAccount = "$G"
+	return info
+}
+
+// URL returns the address that clients connect to, such as
+// nats://127.0.0.1:4222.
+func (b *Broker) URL() string { return "nats://" + b.Addr().String() }
+
+// Addr returns the address that the broker listens on.
+func (b *Broker) Addr() net.Addr { return b.listener.Addr() }
+
+// ID returns the server_id that INFO shows.
+func (b *Broker) ID() string { return b.info.ServerID }
+
+// Retry delays after a failed accept: the process may be out of descriptors,
+// and the next try would fail as fast.
+const (
+	acceptRetryFirst = 5 * time.Millisecond
+	acceptRetryLast  = time.Second
+)
+
+// accept is the goroutine that takes new connections. It belongs to the broker,
+// ends when the listener is closed, and Shutdown waits for it.
+func (b *Broker) accept() {
+	retry := acceptRetryFirst
+	for {
+		conn, err := b.listener.Accept()
+		if err == nil {
+			retry = acceptRetryFirst
+			b.welcome(conn)
+			continue
+		}
+		if errors.Is(err, net.ErrClosed) || b.isClosing() {
+			return
+		}
+		b.log.Warn("accept failed", "error", err, "retry", retry)
+		select {
+		case <-time.After(retry):
+		case <-b.liveness.done:
+			return
+		}
+		retry = min(2*retry, acceptRetryLast)
+	}
+}
+
+// welcome makes a client of a connection, or turns it away.
+func (b *Broker) welcome(conn net.Conn) {
+	b.mu.Lock()
+	if b.closing {
+		b.mu.Unlock()
+		_ = conn.Close()
+		return
+	}
+	b.lastID++
+	c := newClient(b, b.lastID, conn)
+	full := len(b.clients) >= b.cfg.MaxConnections
+	if !full {
+		b.clients[c.id] = c
+	}
+	// Under the lock, so that Shutdown does not begin to wait in between.
+	b.pumps.Go(func() {
+		if full {
+			c.turnAway()
+			return
+		}
+		c.run()
+		b.mu.Lock()
+		delete(b.clients, c.id)
+		b.mu.Unlock()
+	})
+	b.mu.Unlock()
+}
+
+// turnAway tells a client that there is no room for it.
+func (c *client) turnAway() {
+	b := wire.AppendInfo(getBuffer(minBuffer), c.broker.infoFor(c))
+	c.sendNow(wire.AppendErr(b, textMaxConnections))
+	c.reasonIs(tooManyClients)
+	c.out.finish()
+	c.drain()
+	c.close(tooManyClients)
+}
+
+func (b *Broker) isClosing() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.closing
+}
+
+// Shutdown stops listening, closes every client and waits until all of the
+// broker's goroutines have ended or ctx has; the error is then ctx's. Clients
+// see the end of their stream. It may be called more than once.
+func (b *Broker) Shutdown(ctx context.Context) error {
+	b.mu.Lock()
+	first := !b.closing
+	b.closing = true
+	b.mu.Unlock()
+	if first {
+		_ = b.listener.Close()
+		b.liveness.stop()
+		for _, c := range b.snapshot() {
+			c.close(serverShutdown)
+		}
+		b.log.Info("broker stopped")
+	}
+	ended := make(chan struct{})
+	// Ends when the pumps have, which closing their streams makes sure of.
+	go func() {
+		b.pumps.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("broker: shutdown: %w", ctx.Err())
+	}
+}
+
+func (b *Broker) snapshot() []*client {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	list := make([]*client, 0, len(b.clients))
+	for _, c := range b.clients {
+		list = append(list, c)
+	}
+	return list
+}

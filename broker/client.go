@@ -1,0 +1,211 @@
+package broker
+
+import (
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"vigil/internal/wire"
+)
+
+// client is one connection: a session and the pumps around it.
+type client struct {
+	// Fixed after construction.
+	broker *Broker
+	id     uint64
+	remote string // host and port
+	stream transport
+	log    *slog.Logger
+
+	// Owned by the read loop.
+	in      inbox
+	parser  wire.Parser
+	session session
+	publish publisher
+
+	// out is shared; it guards itself.
+	out outbox
+
+	// headers mirrors session.headers for those who publish to this client.
+	headers atomic.Bool
+	// heard is when the last byte came from the client, in nanoseconds since
+	// the broker started.
+	heard atomic.Int64
+	// watch belongs to the liveness sweep.
+	watch watch
+
+	closeOnce sync.Once
+	reason    closeReason // valid once the stream is closed
+}
+
+// lingerFor is how long a client that broke the protocol has to read its -ERR.
+// A socket closed with input unread makes the kernel send a reset, upon which
+// the other end may drop what it had not read yet.
+const lingerFor = time.Second
+
+func newClient(b *Broker, id uint64, conn net.Conn) *client {
+	c := &client{
+		broker:  b,
+		id:      id,
+		remote:  conn.RemoteAddr().String(),
+		stream:  newTransport(conn),
+		session: newSession(),
+		parser:  wire.Parser{MaxControlLine: b.cfg.MaxControlLine, MaxPayload: b.cfg.MaxPayload},
+	}
+	c.log = b.log.With("client", id, "remote", c.remote)
+	c.publish.init(c)
+	c.out = outbox{
+		stream:   c.stream,
+		limit:    b.cfg.MaxPending,
+		deadline: b.cfg.WriteDeadline,
+		broken:   c.outputEnded,
+		spawn:    b.pumps.Go,
+	}
+	return c
+}
+
+// run is the read loop and the life of the client.
+func (c *client) run() {
+	c.heardNow()
+	c.sendNow(wire.AppendInfo(getBuffer(minBuffer), c.broker.infoFor(c)))
+	c.broker.liveness.add(c)
+	err := c.readLoop()
+	if err != nil {
+		c.endViolation(err)
+	}
+	c.broker.liveness.remove(c)
+	c.broker.routes.removeAll(c)
+	c.out.discard()
+	c.in.consumed(len(c.in.buf))
+	c.in.shrink()
+	c.publish.forget()
+	c.log.Info("client gone", "reason", string(c.reason))
+}
+
+// readLoop reads until the stream ends, which is nil, or the client breaks the
+// protocol.
+func (c *client) readLoop() *violation {
+	for {
+		n, err := c.stream.read(&c.in)
+		if err != nil {
+			c.close(readReason(err))
+			return nil
+		}
+		c.heardNow()
+		c.in.received(n)
+		if v := c.parse(); v != nil {
+			return v
+		}
+	}
+}
+
+// parse obeys the operations that have arrived, and flushes what they led to.
+func (c *client) parse() *violation {
+	var op wire.Op
+	taken := 0
+	for {
+		n, err := c.parser.Next(c.in.buf[taken:], &op)
+		if err != nil {
+			return violationOf(err)
+		}
+		if n == 0 {
+			break
+		}
+		taken += n
+		if op.Kind == wire.None {
+			continue
+		}
+		if v := c.obey(&op); v != nil {
+			return v
+		}
+	}
+	c.in.consumed(taken)
+	c.publish.flush()
+	return nil
+}
+
+// obey lets the session judge an operation and carries out what it says.
+func (c *client) obey(op *wire.Op) *violation {
+	own := c.publish.own()
+	reply, do, broken := c.session.step(op, own.buf)
+	own.buf = reply
+	if broken != nil {
+		return broken
+	}
+	switch do {
+	case doPublish:
+		c.publish.route(op)
+	case doSubscribe:
+		if !c.broker.routes.subscribe(c, op, c.broker.cfg.MaxSubscriptions) {
+			own.buf = wire.AppendErr(own.buf, textMaxSubscriptions)
+		} else {
+			own.buf = c.session.acknowledge(own.buf)
+		}
+	case doUnsubscribe:
+		c.broker.routes.unsubscribe(c, op)
+	case doReset:
+		c.broker.routes.removeAll(c)
+	case doWelcome:
+		own.buf = wire.AppendInfo(own.buf, c.broker.welcomeFor(c))
+	}
+	if op.Kind == wire.Connect {
+		c.headers.Store(c.session.headers)
+	}
+	return nil
+}
+
+// endViolation closes the stream behind what the client has already earned:
+// the effects of its earlier operations, and the -ERR.
+func (c *client) endViolation(v *violation) {
+	if v.text != "" {
+		own := c.publish.own()
+		own.buf = wire.AppendErr(own.buf, v.text)
+	}
+	c.publish.flush()
+	c.log.Info("protocol violation", "error", v.cause)
+	c.reasonIs(protocolError)
+	c.out.finish()
+	c.drain()
+	c.close(protocolError)
+}
+
+// drain reads and forgets, until the client has closed its side or has had the
+// time to.
+func (c *client) drain() {
+	if c.stream.setReadDeadline(time.Now().Add(lingerFor)) != nil {
+		return
+	}
+	for {
+		c.in.consumed(len(c.in.buf))
+		if _, err := c.stream.read(&c.in); err != nil {
+			return
+		}
+	}
+}
+
+// sendNow sends b, a pooled buffer, from outside the read loop.
+func (c *client) sendNow(b []byte) { c.out.send(b) }
+
+// outputEnded is told by the outbox that nothing more will be written.
+func (c *client) outputEnded(reason closeReason) {
+	if reason == finished {
+		_ = c.stream.closeWrite()
+		return
+	}
+	c.close(reason)
+}
+
+// close ends the connection; the read loop notices and cleans up. The first
+// reason given stays.
+func (c *client) close(reason closeReason) {
+	c.reasonIs(reason)
+	_ = c.stream.close()
+}
+
+func (c *client) reasonIs(reason closeReason) {
+	c.closeOnce.Do(func() { c.reason = reason })
+}
+
+func (c *client) heardNow() { c.heard.Store(int64(time.Since(c.broker.started))) }

@@ -1,0 +1,44 @@
+package broker
+
+// inbox is the buffer that a client's input is read into and parsed in. It
+// holds the start of an operation whose rest has not arrived; a client that
+// sent whole operations holds no buffer while it is silent. It belongs to the
+// read loop.
+type inbox struct {
+	// buf[:len] is unparsed input.
+	buf []byte
+}
+
+// room returns where the next read may write: at least half a read buffer.
+func (in *inbox) room() []byte {
+	if cap(in.buf)-len(in.buf) < readBuffer/2 {
+		in.move(max(readBuffer, 2*len(in.buf)))
+	}
+	return in.buf[len(in.buf):cap(in.buf)]
+}
+
+// shrink leaves no more room than the unparsed input needs.
+func (in *inbox) shrink() {
+	if cap(in.buf) > max(minBuffer, 2*len(in.buf)) {
+		in.move(len(in.buf))
+	}
+}
+
+// move puts the unparsed input into a buffer of the given size, none for 0.
+func (in *inbox) move(size int) {
+	old := in.buf
+	in.buf = nil
+	if size > 0 {
+		in.buf = append(getBuffer(size), old...)
+	}
+	putBuffer(old)
+}
+
+// received counts n bytes that were read into the room.
+func (in *inbox) received(n int) { in.buf = in.buf[:len(in.buf)+n] }
+
+// consumed drops the first n bytes, which were parsed.
+func (in *inbox) consumed(n int) {
+	rest := copy(in.buf, in.buf[n:])
+	in.buf = in.buf[:rest]
+}

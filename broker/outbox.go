@@ -1,0 +1,264 @@
+package broker
+
+import (
+	"sync"
+	"time"
+)
+
+// outbox carries output to one client's stream.
+//
+// Whoever has output calls send. If nothing waits, the sender writes it itself,
+// without waiting for the stream. What the stream does not take at once is
+// queued, and a writer goroutine writes on until the queue is empty. So an idle
+// client has no writer, a client that keeps up costs its publishers one system
+// call for a batch, and nobody but its own writer waits for one that does not.
+//
+// The mutex is never held over a system call.
+type outbox struct {
+	// Fixed after construction.
+	stream   transport
+	limit    int           // bytes that may wait
+	deadline time.Duration // how long the stream may take nothing
+	broken   func(reason closeReason)
+	// spawn runs the writer goroutine and lets Shutdown wait for it.
+	spawn func(func())
+
+	mu sync.Mutex
+	// queue holds what waits, oldest first, each a pooled buffer. The first
+	// sent bytes of queue[0] are written already.
+	queue [][]byte
+	sent  int
+	// pending counts the bytes that wait.
+	pending int
+	// writing is set while someone writes to the stream: a sender or the
+	// writer goroutine.
+	writing bool
+	// closed discards everything from then on.
+	closed bool
+	// ending closes the client when the queue is empty.
+	ending bool
+	// progressed is when the stream last took a byte; meaningful while
+	// pending > 0.
+	progressed time.Time
+	// drained is closed when pending falls below half the congestion mark;
+	// nil when nobody waits for it.
+	drained chan struct{}
+}
+
+const (
+	// congestion is what may wait for a client before those who publish to it
+	// are held back, in bytes. It is well above what a client that keeps up
+	// ever has, and bounds how old its messages get.
+	congestion = 4 << 20
+	// stuckAfter is how long a client's socket takes nothing before nobody
+	// waits for it any more.
+	stuckAfter = 50 * time.Millisecond
+	// burst is how many queued buffers a sender writes for others before it
+	// leaves them to the writer goroutine.
+	burst = 8
+)
+
+// send takes over b, a pooled buffer, and writes or queues it. It reports whether the client is congested
+// and still taking bytes, so that the sender had better wait.
+func (o *outbox) send(b []byte) (congested bool) {
+	o.mu.Lock()
+	if o.closed || o.ending {
+		o.mu.Unlock()
+		putBuffer(b)
+		return false
+	}
+	if o.pending == 0 {
+		o.progressed = time.Time{}
+	}
+	o.push(b)
+	if o.pending > o.limit {
+		o.discardLocked()
+		o.mu.Unlock()
+		o.broken(slowPending)
+		return false
+	}
+	if o.writing {
+		congested = o.pending > congestion && !o.stuckLocked()
+		o.mu.Unlock()
+		return congested
+	}
+	o.writing = true
+	o.mu.Unlock()
+	o.writeNow()
+	return false
+}
+
+// push queues b, in the last buffer if that has room.
+func (o *outbox) push(b []byte) {
+	o.pending += len(b)
+	if last := len(o.queue) - 1; last >= 0 {
+		// The writer may be at this buffer's earlier bytes; these are behind.
+		if tail := o.queue[last]; cap(tail)-len(tail) >= len(b) {
+			o.queue[last] = append(tail, b...)
+			putBuffer(b)
+			return
+		}
+	}
+	o.queue = append(o.queue, b)
+}
+
+// stuckLocked reports whether the stream has taken nothing for so long that
+// nobody should wait for it.
+func (o *outbox) stuckLocked() bool {
+	now := time.Now()
+	if o.progressed.IsZero() {
+		o.progressed = now
+	}
+	return now.Sub(o.progressed) > stuckAfter
+}
+
+// writeNow writes what is queued without waiting. The caller has set writing.
+func (o *outbox) writeNow() {
+	for range burst {
+		b, ok := o.next()
+		if !ok {
+			return
+		}
+		n, err := o.stream.tryWrite(b)
+		if err != nil {
+			o.fail(writeError)
+			return
+		}
+		o.wrote(n)
+		if n < len(b) {
+			break
+		}
+	}
+	o.spawn(o.writeLoop)
+}
+
+// writeLoop is the writer goroutine. It belongs to the client, ends when the
+// queue is empty or the stream fails, and Shutdown waits for it.
+func (o *outbox) writeLoop() {
+	for {
+		b, ok := o.next()
+		if !ok {
+			return
+		}
+		if err := o.stream.setWriteDeadline(time.Now().Add(o.deadline)); err != nil {
+			o.fail(writeError)
+			return
+		}
+		n, err := o.stream.write(b)
+		o.wrote(n)
+		if err != nil {
+			reason := writeError
+			if isTimeout(err) {
+				reason = slowDeadline
+			}
+			o.fail(reason)
+			return
+		}
+	}
+}
+
+// next returns what is to be written next. When there is nothing it gives up
+// the right to write.
+func (o *outbox) next() ([]byte, bool) {
+	o.mu.Lock()
+	if len(o.queue) > 0 && !o.closed {
+		b := o.queue[0][o.sent:]
+		o.mu.Unlock()
+		return b, true
+	}
+	o.writing = false
+	ending := o.ending && !o.closed
+	o.mu.Unlock()
+	if ending {
+		o.broken(finished)
+	} else {
+		// An expired deadline would fail a later write that need not wait.
+		_ = o.stream.setWriteDeadline(time.Time{})
+	}
+	return nil, false
+}
+
+// wrote counts n bytes that the stream took.
+func (o *outbox) wrote(n int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed || n == 0 {
+		return
+	}
+	o.pending -= n
+	o.sent += n
+	if o.sent == len(o.queue[0]) {
+		putBuffer(o.queue[0])
+		o.queue[0] = nil
+		o.queue = o.queue[1:]
+		o.sent = 0
+	}
+	if o.pending == 0 {
+		o.queue = nil
+	} else {
+		o.progressed = time.Now()
+	}
+	if o.drained != nil && o.pending < congestion/2 {
+		close(o.drained)
+		o.drained = nil
+	}
+}
+
+// drainedOrClosed returns a channel that is closed when the client is no longer
+// congested.
+func (o *outbox) drainedOrClosed() <-chan struct{} {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed || o.pending < congestion/2 {
+		return closedChannel
+	}
+	if o.drained == nil {
+		o.drained = make(chan struct{})
+	}
+	return o.drained
+}
+
+var closedChannel = func() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+// finish lets what is queued go out and then closes the client.
+func (o *outbox) finish() {
+	o.mu.Lock()
+	o.ending = true
+	idle := !o.writing
+	o.mu.Unlock()
+	if idle {
+		o.broken(finished)
+	}
+}
+
+// discard drops what is queued and all that comes.
+func (o *outbox) discard() {
+	o.mu.Lock()
+	o.discardLocked()
+	o.mu.Unlock()
+}
+
+// discardLocked leaves the first buffer of the queue to the collector, since
+// someone may be writing it.
+func (o *outbox) discardLocked() {
+	o.closed = true
+	for i, b := range o.queue {
+		if i > 0 || !o.writing {
+			putBuffer(b)
+		}
+	}
+	o.queue, o.sent, o.pending = nil, 0, 0
+	if o.drained != nil {
+		close(o.drained)
+		o.drained = nil
+	}
+}
+
+func (o *outbox) fail(reason closeReason) {
+	o.discard()
+	o.broken(reason)
+}

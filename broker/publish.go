@@ -1,0 +1,253 @@
+package broker
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"vigil/internal/wire"
+)
+
+// publisher routes what one client publishes. It belongs to the client's read
+// loop.
+//
+// While a batch of input is parsed, deliveries are staged: each destination has
+// a buffer here that nobody else sees, so that a message costs no lock. Behind
+// the batch every staged buffer is handed to its destination's outbox. The
+// client's own replies are staged in the same way and handed over last, so that
+// a PONG is never ahead of what the client published before its PING.
+type publisher struct {
+	client *client
+	routes *routing
+
+	// cache keeps looked-up routes while the routing table stands at
+	// generation.
+	cache      map[string]*route
+	generation uint64
+	// stages are the destinations the cached routes refer to.
+	stages map[*client]*stage
+
+	self  stage
+	dirty []*stage
+	// staged counts the bytes in dirty stages.
+	staged int
+}
+
+// route is where a subject leads, resolved for one publisher.
+type route struct {
+	plain  []target
+	groups [][]target
+}
+
+type target struct {
+	sub   *subscription
+	stage *stage
+}
+
+// stage collects output for one destination.
+type stage struct {
+	to  *client
+	buf []byte
+	// dirty is set while the stage is in the publisher's list.
+	dirty bool
+	// size is what the last batch came to: the next buffer's size.
+	size int
+}
+
+const (
+	// maxCachedRoutes bounds the routes kept, some 200 bytes each with one
+	// subscriber. A publisher that uses more subjects looks some up again.
+	maxCachedRoutes = 4096
+	// stageFull is when a stage is handed over before the batch ends: what
+	// one system call writes well.
+	stageFull = 60 << 10
+	// maxStaged bounds what one publisher has staged for all destinations: a
+	// full read to many subscribers is handed over in parts.
+	maxStaged = 8 << 20
+	// holdBack is how long one batch may wait for congested destinations.
+	holdBack = 10 * time.Millisecond
+)
+
+func (p *publisher) init(c *client) {
+	p.client, p.routes = c, c.broker.routes
+	p.self.to = c
+}
+
+// own returns the stage for the client's own replies, ready to append to.
+func (p *publisher) own() *stage {
+	p.open(&p.self, 0)
+	return &p.self
+}
+
+// route delivers a message to everyone its subject leads to.
+func (p *publisher) route(op *wire.Op) {
+	r := p.lookup(op.Subject)
+	delivered := false
+	for i := range r.plain {
+		if p.deliver(&r.plain[i], op) {
+			delivered = true
+		}
+	}
+	for _, members := range r.groups {
+		if p.deliverOne(members, op) {
+			delivered = true
+		}
+	}
+	if !delivered && op.Reply != nil && p.client.session.options.NoResponders {
+		p.noResponders(op)
+	}
+}
+
+// lookup returns where a subject leads.
+func (p *publisher) lookup(subject []byte) *route {
+	if g := p.routes.generation.Load(); g != p.generation {
+		p.forget()
+		p.generation = g
+	}
+	if r := p.cache[string(subject)]; r != nil {
+		return r
+	}
+	if p.cache == nil || len(p.cache) >= maxCachedRoutes {
+		p.forget()
+		p.cache = make(map[string]*route)
+		p.stages = make(map[*client]*stage)
+	}
+	m := p.routes.match(subject)
+	r := &route{plain: p.targets(m.plain)}
+	for _, g := range m.groups {
+		r.groups = append(r.groups, p.targets(g.members))
+	}
+	p.cache[string(subject)] = r
+	return r
+}
+
+// forget drops the cached routes. What is staged stays staged.
+func (p *publisher) forget() { p.cache, p.stages = nil, nil }
+
+func (p *publisher) targets(subs []*subscription) []target {
+	if len(subs) == 0 {
+		return nil
+	}
+	list := make([]target, len(subs))
+	for i, s := range subs {
+		list[i] = target{s, p.stageFor(s.owner)}
+	}
+	return list
+}
+
+func (p *publisher) stageFor(to *client) *stage {
+	if to == p.client {
+		return &p.self
+	}
+	s := p.stages[to]
+	if s == nil {
+		s = &stage{to: to}
+		p.stages[to] = s
+	}
+	return s
+}
+
+// deliver stages the copy of one subscription, unless it is not to get one.
+func (p *publisher) deliver(t *target, op *wire.Op) bool {
+	if t.sub.owner == p.client && !p.client.session.options.Echo {
+		return false
+	}
+	ok, last := t.sub.take()
+	if !ok {
+		return false
+	}
+	if last {
+		p.routes.remove(t.sub)
+	}
+	s := t.stage
+	need := len(op.Subject) + len(t.sub.sid) + len(op.Reply) + len(op.Frame) + wire.MsgOverhead
+	p.open(s, need)
+	before := len(s.buf)
+	s.buf = wire.AppendMsg(s.buf, op, t.sub.sid, t.sub.owner.headers.Load())
+	p.staged += len(s.buf) - before
+	if len(s.buf) >= stageFull || p.staged >= maxStaged {
+		p.flush()
+	}
+	return true
+}
+
+// deliverOne delivers to one member of a queue group, chosen at random; one
+// that cannot take the message leaves it to the next.
+func (p *publisher) deliverOne(members []target, op *wire.Op) bool {
+	first := rand.IntN(len(members))
+	for i := range members {
+		if p.deliver(&members[(first+i)%len(members)], op) {
+			return true
+		}
+	}
+	return false
+}
+
+// noResponders tells the publisher that its request reached nobody, if it
+// listens for the reply itself.
+func (p *publisher) noResponders(op *wire.Op) {
+	if s := p.routes.plainOf(p.client, op.Reply); s != nil {
+		own := p.own()
+		own.buf = wire.AppendNoResponders(own.buf, op.Reply, s.sid, op.Subject)
+	}
+}
+
+// open makes sure that s has room for need more bytes and will be flushed.
+func (p *publisher) open(s *stage, need int) {
+	if !s.dirty {
+		s.dirty = true
+		p.dirty = append(p.dirty, s)
+	}
+	if s.buf == nil {
+		s.buf = getBuffer(max(need, s.size))
+		return
+	}
+	if cap(s.buf)-len(s.buf) < need {
+		grown := append(getBuffer(max(2*cap(s.buf), len(s.buf)+need)), s.buf...)
+		putBuffer(s.buf)
+		s.buf = grown
+	}
+}
+
+// flush hands every staged buffer over, the client's own last, and then waits
+// for those destinations that are congested but taking, for a moment.
+func (p *publisher) flush() {
+	var congested []*client
+	for i, s := range p.dirty {
+		p.dirty[i] = nil
+		if s != &p.self && s.handOver() {
+			congested = append(congested, s.to)
+		}
+	}
+	if p.self.dirty {
+		p.self.handOver()
+	}
+	p.dirty, p.staged = p.dirty[:0], 0
+	if len(congested) > 0 {
+		p.hold(congested)
+	}
+}
+
+// handOver gives the staged bytes to the destination's outbox.
+func (s *stage) handOver() (congested bool) {
+	b := s.buf
+	s.dirty, s.buf, s.size = false, nil, len(b)
+	if len(b) == 0 {
+		putBuffer(b)
+		return false
+	}
+	return s.to.out.send(b)
+}
+
+// hold waits until the congested destinations have drained, for all of them
+// together no longer than holdBack.
+func (p *publisher) hold(congested []*client) {
+	timer := time.NewTimer(holdBack)
+	defer timer.Stop()
+	for _, c := range congested {
+		select {
+		case <-c.out.drainedOrClosed():
+		case <-timer.C:
+			return
+		}
+	}
+}
