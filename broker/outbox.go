@@ -28,11 +28,16 @@ type outbox struct {
 	// sent bytes of queue[0] are written already.
 	queue [][]byte
 	sent  int
+	// inline is where an empty queue starts, so that a client that keeps up
+	// never allocates one.
+	inline [2][]byte
 	// pending counts the bytes that wait.
 	pending int
 	// writing is set while someone writes to the stream: a sender or the
 	// writer goroutine.
 	writing bool
+	// bounded is set while the stream has a write deadline.
+	bounded bool
 	// closed discards everything from then on.
 	closed bool
 	// ending closes the client when the queue is empty.
@@ -58,14 +63,18 @@ const (
 	burst = 8
 )
 
-// send takes over b, a pooled buffer, and writes or queues it. It reports whether the client is congested
-// and still taking bytes, so that the sender had better wait.
+// send takes over b, a pooled buffer, and writes or queues it. It reports
+// whether the client is congested and still taking bytes, so that the sender
+// had better wait.
 func (o *outbox) send(b []byte) (congested bool) {
 	o.mu.Lock()
 	if o.closed || o.ending {
 		o.mu.Unlock()
 		putBuffer(b)
 		return false
+	}
+	if o.queue == nil {
+		o.queue = o.inline[:0]
 	}
 	if o.pending == 0 {
 		o.progressed = time.Time{}
@@ -135,6 +144,9 @@ func (o *outbox) writeNow() {
 // writeLoop is the writer goroutine. It belongs to the client, ends when the
 // queue is empty or the stream fails, and Shutdown waits for it.
 func (o *outbox) writeLoop() {
+	o.mu.Lock()
+	o.bounded = true
+	o.mu.Unlock()
 	for {
 		b, ok := o.next()
 		if !ok {
@@ -166,14 +178,16 @@ func (o *outbox) next() ([]byte, bool) {
 		o.mu.Unlock()
 		return b, true
 	}
+	if o.bounded {
+		// An expired deadline would fail a later write that need not wait.
+		_ = o.stream.setWriteDeadline(time.Time{})
+		o.bounded = false
+	}
 	o.writing = false
 	ending := o.ending && !o.closed
 	o.mu.Unlock()
 	if ending {
 		o.broken(finished)
-	} else {
-		// An expired deadline would fail a later write that need not wait.
-		_ = o.stream.setWriteDeadline(time.Time{})
 	}
 	return nil, false
 }
@@ -194,7 +208,7 @@ func (o *outbox) wrote(n int) {
 		o.sent = 0
 	}
 	if o.pending == 0 {
-		o.queue = nil
+		o.queue = o.inline[:0]
 	} else {
 		o.progressed = time.Now()
 	}
