@@ -1,0 +1,116 @@
+package heartbeat
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+const (
+	// minSpan is the shortest Idle and Interval. Step may be late by half an
+	// Interval, and less than 1.5 ms is nothing an ordinary scheduler keeps.
+	minSpan = 3 * time.Millisecond
+
+	// minWithin is the smallest argument of Within that leads to minSpan.
+	minWithin = minSpan / 3 * 20
+
+	// maxProbes bounds how often one silence is asked about. More is a flood.
+	maxProbes = 1000
+
+	// horizon bounds every span the detector computes with, some 146 years, so
+	// that the sum of two spans cannot overflow.
+	horizon time.Duration = math.MaxInt64 / 2
+)
+
+// Config says when to probe and when to give up. The zero Config means
+// [Default] wherever a Config is taken; a Config of which only some fields are
+// zero is refused. It is read-only after use.
+type Config struct {
+	// Idle is the silence after which the first probe is sent, at least 3 ms.
+	// Shorter notices earlier and probes an idle connection more often: one
+	// small message and its answer each Idle.
+	Idle time.Duration
+
+	// Interval is the time between two probes and between the last one and the
+	// verdict, at least 3 ms. It must exceed the round trip. Half of it is also
+	// how late Step may be before the detector doubts its own process.
+	Interval time.Duration
+
+	// Probes is how many probes stay unanswered before the verdict, from 1 to
+	// 1000. More of them survive more loss and take longer.
+	Probes int
+}
+
+// Default returns Within(2 * time.Second): a dead peer is known within two
+// seconds, for one small message every 0.9 s of silence.
+func Default() Config { return Within(2 * time.Second) }
+
+// Lesson returns the configuration of the textbook program: probe after 10 s of
+// silence, then each 3 s, dead after three probes, 19 s after the last byte.
+func Lesson() Config {
+	return Config{Idle: 10 * time.Second, Interval: 3 * time.Second, Probes: 3}
+}
+
+// Within returns the Config that finds a dead peer within d of its last byte.
+// Its Bound is 90 % of d (Idle 45 %, three Intervals of 15 %); the rest is
+// headroom for the caller's own scheduling, as a Step that is late by the
+// tolerated half Interval takes 7.5 %.
+//
+// A d below 20 ms gives a Config that Validate refuses.
+func Within(d time.Duration) Config {
+	part := d / 20
+	return Config{Idle: 9 * part, Interval: 3 * part, Probes: 3}
+}
+
+// WithDefaults returns c, or Default when c is the zero Config.
+func (c Config) WithDefaults() Config {
+	if c == (Config{}) {
+		return Default()
+	}
+	return c
+}
+
+// Bound returns the worst case from the last byte heard to Dead when Step is
+// called at Next every time: Idle + Probes × Interval. The lateness of the last
+// Step comes on top, at most half an Interval; that of earlier ones does not.
+// Bound means something only for a valid Config.
+func (c Config) Bound() time.Duration {
+	c = c.WithDefaults()
+	return c.Idle + time.Duration(c.Probes)*c.Interval
+}
+
+// Validate returns nil if c can be given to New, and else a [*ConfigError] that
+// says which field is wrong and what is possible.
+func (c Config) Validate() error {
+	c = c.WithDefaults()
+	switch {
+	case c.Idle < minSpan:
+		return tooShort("Idle", c.Idle)
+	case c.Interval < minSpan:
+		return tooShort("Interval", c.Interval)
+	case c.Probes < 1 || c.Probes > maxProbes:
+		return &ConfigError{"Probes", fmt.Sprintf("is %d, possible are 1 to %d", c.Probes, maxProbes)}
+	case c.Idle > horizon:
+		return &ConfigError{"Idle", fmt.Sprintf("is %v, the largest possible is %v", c.Idle, horizon)}
+	case c.Interval > (horizon-c.Idle)/time.Duration(c.Probes):
+		return &ConfigError{"Interval", fmt.Sprintf("is %v, the largest possible is %v with Idle %v and Probes %d",
+			c.Interval, (horizon-c.Idle)/time.Duration(c.Probes), c.Idle, c.Probes)}
+	}
+	return nil
+}
+
+func tooShort(field string, d time.Duration) error {
+	return &ConfigError{field, fmt.Sprintf("is %v, the smallest possible is %v (the smallest Within is %v)",
+		d, minSpan, minWithin)}
+}
+
+// ConfigError says why a Config was refused.
+type ConfigError struct {
+	Field  string // the field of Config that is wrong
+	Reason string // what it is and what is possible: "is 1ms, the smallest possible is 3ms"
+}
+
+// Error returns the field and the reason in one sentence.
+func (e *ConfigError) Error() string {
+	return "heartbeat: config: " + e.Field + " " + e.Reason
+}

@@ -1,0 +1,152 @@
+package heartbeat
+
+import "time"
+
+// Detector watches the silence of one peer. It is a small value, one per
+// connection, to be made with New and not copied once in use. It is not safe
+// for concurrent use.
+type Detector struct {
+	// Fixed after construction.
+	cfg Config
+
+	// Moved by Heard.
+	heard time.Time // the last byte heard, or the time of New
+
+	// Moved by Step, made anew by Heard.
+	silence silence
+
+	// Set by Step, for good.
+	dead bool
+}
+
+// silence is what was done about the present silence. All spans count from
+// Detector.heard, which keeps the Detector small: a time.Time is three words.
+type silence struct {
+	start       time.Duration // when the first probe of this round is due
+	first, last time.Duration // when the first and last probe of this round were asked for
+	late        time.Duration // largest lateness of a Step
+	pauses      uint32        // rounds that were discarded because we ourselves had stopped
+	probes      uint16        // probes asked for in this round. Invariant: probes <= cfg.Probes
+	suspect     bool          // a Step found a probe overdue
+}
+
+// New returns a Detector that takes now for the last time the peer was heard.
+// The zero cfg means Default. As time.NewTicker it panics on arguments that
+// make no sense, here a cfg which Validate refuses.
+func New(cfg Config, now time.Time) Detector {
+	if err := cfg.Validate(); err != nil {
+		panic(err)
+	}
+	cfg = cfg.WithDefaults()
+	return Detector{cfg: cfg, heard: now, silence: silence{start: cfg.Idle}}
+}
+
+// Heard tells that something arrived from the peer at now, anything at all. It
+// ends the present silence. A now that is not after the last byte heard proves
+// nothing new and changes nothing, and neither does a byte after Dead.
+func (d *Detector) Heard(now time.Time) {
+	if d.dead || !now.After(d.heard) {
+		return
+	}
+	d.heard = now
+	d.silence = silence{start: d.cfg.Idle}
+}
+
+// Step asks what to do at now: nothing, send a probe, or give the peer up. It
+// is meant to be called at Next; earlier it returns None, and later than half
+// an Interval it takes its own process for the one that stopped and starts a
+// fresh round (see the package comment). After a Step that did not return Dead,
+// Next lies after now. Dead is final: from then on Step returns nothing else.
+func (d *Detector) Step(now time.Time) Action {
+	if d.dead {
+		return Dead
+	}
+	elapsed := now.Sub(d.heard)
+	if elapsed > horizon { // a clock that was not set, not a silence: begin again
+		*d = New(d.cfg, now)
+		return None
+	}
+
+	late := elapsed - d.due()
+	s := &d.silence
+	switch {
+	case late > d.cfg.Interval/2: // we ourselves had stopped: a fresh round
+		s.pauses++
+		s.start, s.probes = elapsed, 0
+	case s.probes > 0 && elapsed-s.first >= d.cfg.Interval:
+		s.suspect = true
+	}
+	if late < 0 {
+		return None
+	}
+	s.late = max(s.late, late)
+	if int(s.probes) == d.cfg.Probes {
+		d.dead = true
+		return Dead
+	}
+	if s.probes == 0 {
+		s.first = elapsed
+	}
+	s.last = elapsed
+	s.probes++
+	return Probe
+}
+
+// Next returns when Step should be called at the latest. Heard moves it away
+// and nothing moves it nearer, so a timer set for an older Next merely leads to
+// an early Step. After Dead it stays at the time at which the verdict was due.
+func (d *Detector) Next() time.Time { return d.heard.Add(d.due()) }
+
+// due returns Next as a span since the last byte heard.
+//
+// One Step answers for exactly one point of the schedule: it is late by at most
+// half an Interval, or else the schedule starts afresh, so the following point
+// cannot have passed as well.
+func (d *Detector) due() time.Duration {
+	return d.silence.start + time.Duration(d.silence.probes)*d.cfg.Interval
+}
+
+// State returns what the last Step and Heard led to.
+func (d *Detector) State() State {
+	switch {
+	case d.dead:
+		return StateDead
+	case d.silence.suspect:
+		return StateSuspect
+	default:
+		return StateAlive
+	}
+}
+
+// Evidence returns what the present State rests on, with the silence measured
+// up to now.
+func (d *Detector) Evidence(now time.Time) Evidence {
+	s := &d.silence
+	e := Evidence{
+		LastHeard: d.heard,
+		Silence:   max(0, now.Sub(d.heard)),
+		Probes:    int(s.probes),
+		Pauses:    int(s.pauses),
+		Late:      s.late,
+	}
+	if s.probes > 0 {
+		e.FirstProbe = d.heard.Add(s.first)
+		e.LastProbe = d.heard.Add(s.last)
+	}
+	return e
+}
+
+// Evidence is what a verdict, or the absence of one, rests on.
+type Evidence struct {
+	LastHeard time.Time     // the last byte from the peer, or the time of New
+	Silence   time.Duration // since then, never negative
+
+	// The unanswered probes of the present round, those that count for a
+	// verdict. Probes of rounds discarded after a local pause do not.
+	Probes                int
+	FirstProbe, LastProbe time.Time // zero when Probes is
+
+	// How far our own process was at fault.
+	Pauses int           // local pauses that restarted the round since LastHeard
+	Late   time.Duration // largest lateness of a Step since LastHeard
+}

@@ -1,0 +1,135 @@
+package heartbeat
+
+import (
+	"encoding/binary"
+	"testing"
+	"time"
+)
+
+// FuzzDetector runs a Detector through any sequence of calls, with times that
+// jump forwards and backwards, and checks what must hold after each.
+func FuzzDetector(f *testing.F) {
+	f.Add([]byte("\x00\x03\x03"), []byte("\x00\x00\x00\x00\x00\xff\x02\x01\x00\x01\x00\x00\x01\x00\x00\x01\x00\x00\x01\x00\x00"))
+	f.Add([]byte("\x09\x03\x03"), []byte("\x01\x00\x00\x01\x00\x01\x00\xff\xff\x01\x00\x00\x03\x00\x01\x01\x00\x00\x01\x00\x00\x02\x00\x00"))
+	f.Fuzz(func(t *testing.T, conf, ops []byte) {
+		if len(conf) < 3 {
+			return
+		}
+		cfg := Config{
+			Idle:     minSpan + time.Duration(conf[0])*time.Millisecond,
+			Interval: minSpan + time.Duration(conf[1])*time.Millisecond,
+			Probes:   1 + int(conf[2]%8),
+		}
+		run := fuzzRun{t: t, cfg: cfg, d: New(cfg, epoch), now: epoch, heard: epoch}
+		for ; len(ops) >= 3; ops = ops[3:] {
+			span := time.Duration(binary.BigEndian.Uint16(ops[1:])) * 100 * time.Microsecond
+			switch ops[0] % 4 {
+			case 0: // Step after a while
+				run.now = run.now.Add(span)
+				run.step()
+			case 1: // Step at Next, or late
+				run.now = run.d.Next().Add(span)
+				run.step()
+			case 2: // a byte
+				run.now = run.now.Add(span)
+				run.hear()
+			case 3: // the time goes back
+				run.now = run.now.Add(-span)
+				run.hear()
+			}
+			run.check()
+		}
+	})
+}
+
+// fuzzRun is a Detector and a naive record of what happened to it.
+type fuzzRun struct {
+	t      *testing.T
+	cfg    Config
+	d      Detector
+	now    time.Time
+	heard  time.Time   // the latest byte, while not dead
+	probes []time.Time // asked for since then
+	dead   bool
+}
+
+func (r *fuzzRun) hear() {
+	r.d.Heard(r.now)
+	if !r.dead && r.now.After(r.heard) {
+		r.heard, r.probes = r.now, nil
+	}
+}
+
+func (r *fuzzRun) step() {
+	before := r.d
+	next := r.d.Next()
+	action := r.d.Step(r.now)
+	late := r.now.Sub(next)
+	switch {
+	case r.dead:
+		if action != Dead || r.d != before {
+			r.t.Fatalf("%v after Dead, or changed", action)
+		}
+		return
+	case late < 0 && action != None:
+		r.t.Fatalf("%v although early by %v", action, -late)
+	case late >= 0 && action == None:
+		r.t.Fatalf("nothing to do although late by %v", late)
+	case late > r.cfg.Interval/2 && action != Probe:
+		r.t.Fatalf("%v after a pause", action)
+	}
+	switch action {
+	case Probe:
+		if n := len(r.probes); n > 0 && r.now.Sub(r.probes[n-1]) < r.cfg.Interval/2 {
+			r.t.Fatalf("two probes within %v", r.now.Sub(r.probes[n-1]))
+		}
+		r.probes = append(r.probes, r.now)
+	case Dead:
+		r.dead = true
+		r.checkVerdict()
+	}
+	if action != Dead && !r.d.Next().After(r.now) {
+		r.t.Fatalf("Next %v is not after the Step at %v: the caller would spin", r.d.Next(), r.now)
+	}
+}
+
+// checkVerdict: never before the Bound, never without Probes probes, of which
+// the first had Probes × Interval, less its own lateness, to be answered.
+func (r *fuzzRun) checkVerdict() {
+	if silence := r.now.Sub(r.heard); silence < r.cfg.Bound() {
+		r.t.Fatalf("dead after %v, before the Bound %v", silence, r.cfg.Bound())
+	}
+	n := len(r.probes)
+	if n < r.cfg.Probes {
+		r.t.Fatalf("dead after %d probes of %d", n, r.cfg.Probes)
+	}
+	first := r.probes[n-r.cfg.Probes]
+	if had, want := r.now.Sub(first), time.Duration(r.cfg.Probes)*r.cfg.Interval-r.cfg.Interval/2; had < want {
+		r.t.Fatalf("dead %v after the first probe of the round, want at least %v", had, want)
+	}
+}
+
+func (r *fuzzRun) check() {
+	e := r.d.Evidence(r.now)
+	if !e.LastHeard.Equal(r.heard) {
+		r.t.Fatalf("LastHeard %v, want %v", e.LastHeard, r.heard)
+	}
+	if !r.d.Next().After(r.heard) {
+		r.t.Fatalf("Next %v is not after the last byte at %v", r.d.Next(), r.heard)
+	}
+	if e.Probes > r.cfg.Probes || e.Probes > len(r.probes) || e.Silence < 0 {
+		r.t.Fatalf("evidence %+v, but asked for %d probes", e, len(r.probes))
+	}
+	if e.Probes > 0 && !e.LastProbe.Equal(r.probes[len(r.probes)-1]) {
+		r.t.Fatalf("LastProbe %v, want %v", e.LastProbe, r.probes[len(r.probes)-1])
+	}
+	if (e.Pauses > 0) != (e.Late > r.cfg.Interval/2) {
+		r.t.Fatalf("pauses and lateness disagree: %+v", e)
+	}
+	if (r.d.State() == StateDead) != r.dead {
+		r.t.Fatalf("state %v, dead %v", r.d.State(), r.dead)
+	}
+	if r.d.State() == StateSuspect && len(r.probes) == 0 {
+		r.t.Fatal("suspected without having been asked")
+	}
+}
