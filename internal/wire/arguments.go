@@ -23,49 +23,55 @@ func parseSize(text []byte) int {
 // maxArguments is the most that any operation takes: HMSG with a reply.
 const maxArguments = 5
 
-// split cuts arg at blanks into fields and returns how many there are; more
-// than maxArguments are counted as maxArguments+1.
+// split cuts arg at blanks into fields and returns how many there are. More
+// than maxArguments are counted as maxArguments+1, and a carriage return in a
+// field makes it -1: some receivers take one for a blank, so that a subject
+// could smuggle arguments into the MSG that they get.
 func split(arg []byte, fields *[maxArguments][]byte) int {
 	n, start := 0, -1
 	for i, c := range arg {
-		if c != ' ' && c != '\t' {
+		switch {
+		case c > ' ':
 			if start < 0 {
 				start = i
 			}
-			continue
-		}
-		if start >= 0 {
+		case isBlank(c):
+			if start < 0 {
+				continue
+			}
 			if n == maxArguments {
 				return n + 1
 			}
-			fields[n] = arg[start:i]
+			fields[n] = arg[start:i:i]
 			n++
 			start = -1
+		case c == '\r':
+			return -1
+		case start < 0:
+			start = i
 		}
 	}
 	if start >= 0 {
 		if n == maxArguments {
 			return n + 1
 		}
-		fields[n] = arg[start:]
+		fields[n] = arg[start:len(arg):len(arg)]
 		n++
 	}
 	return n
 }
 
 // parseMessage parses the arguments of PUB, HPUB, MSG and HMSG, which differ in
-// whether there is a sid and a header size:
+// whether there is a sid and a header size, and returns the total size:
 //
 //	subject [sid] [reply] [header size] total size
-func parseMessage(kind Kind, arg []byte, op *Op) error {
+func parseMessage(kind Kind, arg []byte, op *Op) (size int, err error) {
 	var f [maxArguments][]byte
 	n := split(arg, &f)
-	want := 2
-	next := 1
+	want, next := 2, 1
 	if kind == Msg || kind == HMsg {
+		want, next = 3, 2
 		op.SID = f[1]
-		want++
-		next++
 	}
 	hasHeader := kind == HPub || kind == HMsg
 	if hasHeader {
@@ -77,21 +83,21 @@ func parseMessage(kind Kind, arg []byte, op *Op) error {
 	case want + 1:
 		op.Reply = f[next]
 	default:
-		return ErrArguments
+		return 0, ErrArguments
 	}
 	op.SizeText, op.HeaderLen = f[n-1], 0
-	size := parseSize(op.SizeText)
+	size = parseSize(op.SizeText)
 	if size < 0 {
-		return ErrArguments
+		return 0, ErrArguments
 	}
 	if hasHeader {
 		op.HeaderSizeText = f[n-2]
 		op.HeaderLen = parseSize(op.HeaderSizeText)
 		if op.HeaderLen < 0 || op.HeaderLen > size {
-			return ErrArguments
+			return 0, ErrArguments
 		}
 	}
-	return nil
+	return size, nil
 }
 
 // parseSub parses "subject [queue] sid".

@@ -28,8 +28,9 @@
 //	}
 //
 // The stream may be cut anywhere: any division of the same bytes into reads
-// gives the same operations and the same error, which is found at the first
-// wrong byte and not at the end of the line. That is checked by fuzzing.
+// gives the same operations and the same error. A wrong name, a wrong byte
+// behind a payload and a line that is too long are found at the first wrong
+// byte, wrong arguments at the end of their line. That is checked by fuzzing.
 //
 // # Writing
 //
@@ -41,6 +42,10 @@
 //
 // # Source
 //
-// The grammar, the limits and the error texts are those of nats-server 2.15,
-// which accepts more than the published protocol page tells.
+// The grammar and the limits are those of nats-server 2.15, which accepts more
+// than the published protocol page tells. Three things are stricter here, since
+// nobody sends them and they would be read differently at the other end: a line
+// feed always ends a control line, also right behind an operation's blanks; a
+// carriage return inside an argument is an error; and the blanks behind an
+// operation's name are limited like the arguments.
 package wire

@@ -57,13 +57,19 @@ func AppendSub(dst []byte, subject, queue, sid string) []byte {
 	return append(dst, crlf...)
 }
 
-// AppendUnsub appends an UNSUB, after a total of max messages unless max is 0.
-func AppendUnsub(dst []byte, sid string, max int64) []byte {
+// MaxUnsub is the largest total that an UNSUB can name: brokers take one of
+// more digits for no number, which ends the subscription at once.
+const MaxUnsub = 999_999_999
+
+// AppendUnsub appends an UNSUB, after a total of limit messages unless limit is
+// 0 or less. A limit over [MaxUnsub] is sent as that; who needs more has to
+// count and send the UNSUB when it is reached.
+func AppendUnsub(dst []byte, sid string, limit int64) []byte {
 	dst = append(dst, "UNSUB "...)
 	dst = append(dst, sid...)
-	if max > 0 {
+	if limit > 0 {
 		dst = append(dst, ' ')
-		dst = strconv.AppendInt(dst, max, 10)
+		dst = strconv.AppendInt(dst, min(limit, MaxUnsub), 10)
 	}
 	return append(dst, crlf...)
 }
@@ -98,7 +104,7 @@ func appendRoute(dst []byte, op *Op, sid []byte) []byte {
 	dst = append(dst, ' ')
 	dst = append(dst, sid...)
 	dst = append(dst, ' ')
-	if op.Reply != nil {
+	if len(op.Reply) > 0 {
 		dst = append(dst, op.Reply...)
 		dst = append(dst, ' ')
 	}
@@ -128,7 +134,8 @@ func AppendNoResponders(dst, reply, sid, subject []byte) []byte {
 	return append(dst, crlf+crlf+crlf...)
 }
 
-// AppendErr appends an -ERR with its text in single quotes.
+// AppendErr appends an -ERR with its text in single quotes. The text must have
+// no line end.
 func AppendErr(dst []byte, text string) []byte {
 	dst = append(dst, "-ERR '"...)
 	dst = append(dst, text...)

@@ -2,9 +2,9 @@ package wire
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -16,17 +16,22 @@ const headerVersion = "NATS/1.0"
 type Header map[string][]string
 
 // Get returns the first value of key, "" if there is none. An exact match goes
-// before one that differs in case only.
+// before those that differ in case only, of which the first in sorted order
+// counts.
 func (h Header) Get(key string) string {
 	if v := h[key]; len(v) > 0 {
 		return v[0]
 	}
+	found := ""
 	for k, v := range h {
-		if len(v) > 0 && strings.EqualFold(k, key) {
-			return v[0]
+		if len(v) > 0 && (found == "" || k < found) && strings.EqualFold(k, key) {
+			found = k
 		}
 	}
-	return ""
+	if found == "" {
+		return ""
+	}
+	return h[found][0]
 }
 
 // Set replaces the values of key by one.
@@ -35,12 +40,14 @@ func (h Header) Set(key, value string) { h[key] = []string{value} }
 // Add appends a value to those of key.
 func (h Header) Add(key, value string) { h[key] = append(h[key], value) }
 
-// Check reports the first key or value that could not be sent: an empty key,
-// a key with a colon, a blank or a control character, a value with a line end.
+// Check reports a key or value that could not be sent, or would arrive as
+// another: an empty key, a key with a colon, a blank, a control character or a
+// byte that is not ASCII, a value with a line end or a blank at its start. What
+// it accepts, ParseHeader gives back, but for keys without any value.
 func (h Header) Check() error {
 	for key, values := range h {
 		if key == "" {
-			return fmt.Errorf("wire: header with an empty key")
+			return errors.New("wire: header with an empty key")
 		}
 		for i := range len(key) {
 			if c := key[i]; c <= ' ' || c == ':' || c >= 0x7f {
@@ -51,6 +58,9 @@ func (h Header) Check() error {
 			if strings.ContainsAny(v, "\r\n") {
 				return fmt.Errorf("wire: header %s: value %q contains a line end", key, v)
 			}
+			if v != "" && isBlank(v[0]) {
+				return fmt.Errorf("wire: header %s: value %q begins with a blank", key, v)
+			}
 		}
 	}
 	return nil
@@ -59,7 +69,8 @@ func (h Header) Check() error {
 // AppendHeader appends h as a header block, its keys in sorted order.
 func AppendHeader(dst []byte, h Header) []byte {
 	dst = append(dst, headerVersion+crlf...)
-	keys := make([]string, 0, len(h))
+	var room [16]string // keeps the keys of ordinary messages off the heap
+	keys := room[:0]
 	for k := range h {
 		keys = append(keys, k)
 	}
@@ -86,12 +97,14 @@ type Status struct {
 // StatusNoResponders is the code that answers a request nobody received.
 const StatusNoResponders = 503
 
-// ParseHeader decodes a header block.
+// ParseHeader decodes a header block. Lines end with CRLF or a lone LF; blanks
+// before a value are no part of it; the first empty line ends the block, and
+// what stands behind it is ignored.
 func ParseHeader(block []byte) (Header, Status, error) {
-	first, rest, ok := bytes.Cut(block, []byte(crlf))
+	first, rest, ok := cutLine(block)
 	text, isHeader := strings.CutPrefix(string(first), headerVersion)
-	if !ok || !isHeader || !bytes.HasSuffix(block, []byte(crlf+crlf)) {
-		return nil, Status{}, fmt.Errorf("wire: header block %.40q: want %q, lines, an empty line", block, headerVersion)
+	if !ok || !isHeader {
+		return nil, Status{}, fmt.Errorf("wire: header block %.40q: want a line with %s", block, headerVersion)
 	}
 	status, err := parseStatus(text)
 	if err != nil {
@@ -99,17 +112,26 @@ func ParseHeader(block []byte) (Header, Status, error) {
 	}
 	h := make(Header)
 	for {
-		line, more, found := bytes.Cut(rest, []byte(crlf))
-		if !found || len(line) == 0 {
+		line, more, found := cutLine(rest)
+		if !found {
+			return nil, Status{}, fmt.Errorf("wire: header block %.40q: no empty line at its end", block)
+		}
+		if len(line) == 0 {
 			return h, status, nil
 		}
 		key, value, found := strings.Cut(string(line), ":")
 		if !found || key == "" {
 			return nil, Status{}, fmt.Errorf("wire: header line %.40q: want key: value", line)
 		}
-		h.Add(key, strings.Trim(value, " \t"))
+		h.Add(key, strings.TrimLeft(value, " \t"))
 		rest = more
 	}
+}
+
+// cutLine cuts the first line off text, without its line end.
+func cutLine(text []byte) (line, rest []byte, found bool) {
+	line, rest, found = bytes.Cut(text, []byte("\n"))
+	return bytes.TrimSuffix(line, []byte("\r")), rest, found
 }
 
 // parseStatus parses what stands behind the version: "" or " 503[ text]".
@@ -118,10 +140,13 @@ func parseStatus(text string) (Status, error) {
 	if text == "" {
 		return Status{}, nil
 	}
-	digits, description, _ := strings.Cut(text, " ")
-	code, err := strconv.Atoi(digits)
-	if err != nil || code < 0 {
+	digits, description := text, ""
+	if i := strings.IndexAny(text, " \t"); i >= 0 {
+		digits, description = text[:i], strings.TrimLeft(text[i:], " \t")
+	}
+	code := parseSize([]byte(digits))
+	if code < 0 {
 		return Status{}, fmt.Errorf("wire: header status %.40q: not a number", text)
 	}
-	return Status{Code: code, Description: strings.TrimLeft(description, " \t")}, nil
+	return Status{Code: code, Description: description}, nil
 }

@@ -11,6 +11,10 @@ const (
 	// DefaultMaxControlLine bounds what a client may send as one control
 	// line, as nats-server does.
 	DefaultMaxControlLine = 4096
+	// DefaultMaxBrokerLine bounds what a broker may send as one control line.
+	// It is more than a client may: MSG adds a sid to what PUB holds, and INFO
+	// lists all addresses of a cluster.
+	DefaultMaxBrokerLine = 16 * DefaultMaxControlLine
 	// DefaultMaxPayload bounds header and payload of a published message, as
 	// nats-server does.
 	DefaultMaxPayload = 1 << 20
@@ -27,7 +31,8 @@ var (
 	// ErrMaxPayload is a message whose announced size is over the limit. It
 	// is found on the control line, before the payload.
 	ErrMaxPayload = errors.New("wire: maximum payload exceeded")
-	// ErrArguments is a wrong number of arguments or a bad size.
+	// ErrArguments is a wrong number of arguments, a bad size, or a carriage
+	// return inside an argument.
 	ErrArguments = errors.New("wire: bad arguments")
 )
 
@@ -45,14 +50,20 @@ const (
 // Parser cuts a stream into operations. The zero value parses what clients
 // send, with the default limits. It is not safe for concurrent use.
 type Parser struct {
+	// Fixed after construction.
+
 	// Side is whose stream this is.
 	Side Side
 	// MaxControlLine bounds a control line's arguments, and separately the
-	// blanks before them, in bytes. 0 is [DefaultMaxControlLine].
+	// blanks before them, in bytes. 0 is [DefaultMaxControlLine], and
+	// [DefaultMaxBrokerLine] for what brokers send.
 	MaxControlLine int
 	// MaxPayload bounds header and payload of one message, in bytes. 0 is
-	// [DefaultMaxPayload].
+	// [DefaultMaxPayload]; nothing is over 999 999 999, the most that the
+	// protocol can say.
 	MaxPayload int
+
+	// Owned by the caller of Next.
 
 	// skipping is the operation whose meaningless rest of line is being
 	// passed over, None when the stream is at the start of an operation.
@@ -90,34 +101,20 @@ var verbs = [...][]verb{
 	},
 }
 
-// The two operations that make up nearly all traffic, as the little-endian
-// value of their first four bytes in lower case.
-const (
-	pubBlank = uint32('p') | 'u'<<8 | 'b'<<16 | ' '<<24
-	msgBlank = uint32('m') | 's'<<8 | 'g'<<16 | ' '<<24
-	lower3   = 0x00202020
-)
-
 // Next parses the first operation of buf into op and returns how many bytes it
 // took. 0 means that buf holds no complete operation: call again with the same
-// bytes and more behind them. When bytes were consumed that complete no
-// operation, op.Kind is None.
+// bytes and more behind them; what op holds then means nothing. When bytes were
+// consumed that complete no operation, op.Kind is None. With an error, the
+// number is 0.
 func (p *Parser) Next(buf []byte, op *Op) (int, error) {
 	if p.skipping != None {
-		kind := p.skipping
-		return p.skipLine(buf, 0, kind, op)
+		return p.skipLine(buf, 0, p.skipping, op)
 	}
-	if len(buf) >= 4 {
-		switch binary.LittleEndian.Uint32(buf) | lower3 {
-		case pubBlank:
-			if p.Side == FromClient {
-				return p.line(buf, 4, Pub, op)
-			}
-		case msgBlank:
-			if p.Side == FromBroker {
-				return p.line(buf, 4, Msg, op)
-			}
+	if c := &common[p.Side]; len(buf) >= 4 && binary.LittleEndian.Uint32(buf)|lower3 == c.verb {
+		if n := p.quick(buf, c.kind, op); n > 0 {
+			return n, nil
 		}
+		return p.line(buf, 4, c.kind, op)
 	}
 	v, err := findVerb(verbs[p.Side], buf)
 	if v == nil || err != nil {
@@ -136,6 +133,23 @@ func (p *Parser) Next(buf []byte, op *Op) (int, error) {
 		}
 	}
 	return p.line(buf, at, v.kind, op)
+}
+
+func (p *Parser) maxControlLine() int {
+	switch {
+	case p.MaxControlLine != 0:
+		return p.MaxControlLine
+	case p.Side == FromBroker:
+		return DefaultMaxBrokerLine
+	}
+	return DefaultMaxControlLine
+}
+
+func (p *Parser) maxPayload() int {
+	if p.MaxPayload != 0 {
+		return p.MaxPayload
+	}
+	return DefaultMaxPayload
 }
 
 // findVerb returns the operation whose name buf begins with, nil if buf is too
@@ -177,6 +191,8 @@ func foldEqual(s string, b []byte) bool {
 
 func isBlank(c byte) bool { return c == ' ' || c == '\t' }
 
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
 // skipLine passes over buf up to the line's end, from index at on. The line
 // may be of any length, so what is passed over is consumed at once.
 func (p *Parser) skipLine(buf []byte, at int, kind Kind, op *Op) (int, error) {
@@ -195,10 +211,7 @@ func (p *Parser) skipLine(buf []byte, at int, kind Kind, op *Op) (int, error) {
 // line parses the operation of the given kind whose arguments, or the blanks
 // before them, begin at index at.
 func (p *Parser) line(buf []byte, at int, kind Kind, op *Op) (int, error) {
-	limit := p.MaxControlLine
-	if limit == 0 {
-		limit = DefaultMaxControlLine
-	}
+	limit := p.maxControlLine()
 	start := at
 	for start < len(buf) && isBlank(buf[start]) {
 		start++
@@ -224,30 +237,29 @@ func (p *Parser) line(buf []byte, at int, kind Kind, op *Op) (int, error) {
 		return 0, nil
 	}
 	op.Kind = kind
+	var err error
 	switch kind {
 	case Pub, HPub, Msg, HMsg:
-		if err := parseMessage(kind, arg, op); err != nil {
-			return 0, err
+		var size int
+		if size, err = parseMessage(kind, arg, op); err == nil {
+			return p.payload(buf, end+1, size, op)
 		}
-		return p.payload(buf, end+1, op)
 	case Sub:
-		return end + 1, parseSub(arg, op)
+		err = parseSub(arg, op)
 	case Unsub:
-		return end + 1, parseUnsub(arg, op)
+		err = parseUnsub(arg, op)
+	default:
+		op.Arg = arg[:len(arg):len(arg)]
 	}
-	op.Arg = arg
+	if err != nil {
+		return 0, err
+	}
 	return end + 1, nil
 }
 
-// payload takes the frame that begins at index at; its total size stands in
-// op.SizeText, checked to be a number.
-func (p *Parser) payload(buf []byte, at int, op *Op) (int, error) {
-	limit := p.MaxPayload
-	if limit == 0 {
-		limit = DefaultMaxPayload
-	}
-	size := parseSize(op.SizeText)
-	if size > limit {
+// payload takes the frame of the given size that begins at index at.
+func (p *Parser) payload(buf []byte, at, size int, op *Op) (int, error) {
+	if size > p.maxPayload() {
 		return 0, ErrMaxPayload
 	}
 	end := at + size
