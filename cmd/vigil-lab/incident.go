@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/spf13/cobra"
+
+	"vigil/internal/cli"
+	"vigil/internal/fault"
+	"vigil/internal/lab"
+)
+
+func incidentCommand() *cobra.Command {
+	var run incidentFlags
+	cmd := &cobra.Command{
+		Use:   "incident",
+		Short: "The incident (what vigil-lab does by itself)",
+		Args:  cobra.NoArgs,
+		RunE:  run.run,
+	}
+	run.register(cmd)
+	return cmd
+}
+
+type incidentFlags struct {
+	mode   string
+	json   bool
+	outage time.Duration
+}
+
+func (f *incidentFlags) register(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.mode, "mode", "", "packets-dropped or proxy (default: packets-dropped where the kernel allows it)")
+	cmd.Flags().BoolVar(&f.json, "json", false, "print one JSON object a line and nothing else on standard output")
+	cmd.Flags().DurationVar(&f.outage, "outage", 0, "how long the host stays away (default 21s)")
+}
+
+func (f *incidentFlags) run(cmd *cobra.Command, _ []string) error {
+	mode := fault.Mode(f.mode)
+	switch mode {
+	case "", fault.PacketsDropped, fault.Proxied:
+	default:
+		return cli.Usagef("unknown mode %q: want %s or %s", f.mode, fault.PacketsDropped, fault.Proxied)
+	}
+	if f.outage < 0 || f.outage > maxOutage {
+		return cli.Usagef("outage %v: want up to %v", f.outage, maxOutage)
+	}
+	if mode == fault.Proxied {
+		return f.play(cmd.Context(), mode)
+	}
+	var err error
+	status := fault.RunIsolated(func() int {
+		err = f.play(cmd.Context(), mode)
+		return cli.OK
+	})
+	if err == nil && status != cli.OK {
+		os.Exit(status) // the isolated process has said why
+	}
+	return err
+}
+
+// maxOutage bounds a run to what somebody would wait for.
+const maxOutage = time.Hour
+
+// play runs the incident in this process and shows it.
+func (f *incidentFlags) play(ctx context.Context, mode fault.Mode) error {
+	mode, reason := lab.ChooseMode(mode)
+	incident := lab.Incident{Mode: mode, Outage: f.outage}
+	out, live := io.Writer(os.Stdout), cli.Terminal(os.Stdout)
+	if f.json {
+		out, live = io.Discard, false
+	}
+	if !cli.Colour(os.Stdout) {
+		text.DisableColors()
+	} else {
+		text.EnableColors()
+	}
+	incident.Announce(out, reason)
+	timeline := lab.NewTimeline(out, live, incident.Length())
+	incident.Tell = timeline.Tell
+	results, err := watched(ctx, incident, timeline)
+	if err != nil {
+		return err
+	}
+	if f.json {
+		if err := lab.WriteJSON(os.Stdout, results); err != nil {
+			return err
+		}
+		return lab.Verdict(results)
+	}
+	fmt.Fprintln(out)
+	lab.WriteTable(out, results, mode)
+	return lab.Verdict(results)
+}
+
+// watched runs the incident and keeps the progress line going meanwhile.
+func watched(ctx context.Context, incident lab.Incident, timeline *lab.Timeline) ([]lab.Result, error) {
+	ended := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		tick := time.NewTicker(250 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ended:
+				timeline.End()
+				return
+			case <-tick.C:
+				timeline.Tick()
+			}
+		}
+	})
+	results, err := incident.Run(ctx)
+	close(ended)
+	wg.Wait()
+	return results, err
+}

@@ -1,0 +1,43 @@
+// Command vigil-lab rebuilds the incident that Vigil cures: a broker's host
+// vanishes, its FIN never arrives, and subscribers sit on connections that look
+// healthy and deliver nothing. It measures who notices, when, and what it cost.
+//
+//	vigil-lab             the incident, on Vigil's broker and on nats-server
+//	vigil-lab --json      the same, one JSON object a line
+//	vigil-lab --help      the rest
+package main
+
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"vigil/internal/cli"
+	"vigil/internal/lab"
+)
+
+func main() {
+	var run incidentFlags
+	root := &cobra.Command{
+		Use:   "vigil-lab",
+		Short: "Rebuild the incident: a broker vanishes without a FIN, and see who notices",
+		Args:  cobra.NoArgs,
+		RunE:  run.run,
+	}
+	run.register(root)
+	root.AddCommand(incidentCommand(), serveCommand())
+	os.Exit(cli.Run(root))
+}
+
+// serveCommand is how the lab starts brokers as processes of their own.
+func serveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    lab.ServeCommand + " BROKER ADDRESS",
+		Short:  "Serve a broker; prints its URL",
+		Hidden: true,
+		Args:   cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return lab.Serve(args[0], args[1], cmd.OutOrStdout())
+		},
+	}
+}

@@ -1,0 +1,148 @@
+package vigil
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// listed is what `go list -json` tells of a package.
+type listed struct {
+	ImportPath string
+	Imports    []string
+	Deps       []string
+	GoFiles    []string
+	Standard   bool
+}
+
+// list returns the project's packages and, with deps, all that they need.
+func list(t *testing.T, args ...string) map[string]listed {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Imports,Deps,GoFiles,Standard"}, args...)...)
+	out, err := cmd.Output()
+	if err != nil {
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+			t.Fatalf("go list: %v\n%s", err, exit.Stderr)
+		}
+		t.Fatal(err)
+	}
+	all := make(map[string]listed)
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listed
+		if err := dec.Decode(&p); err == io.EOF {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all[p.ImportPath] = p
+	}
+}
+
+func isStandard(path string) bool { return !strings.Contains(strings.Split(path, "/")[0], ".") && !isOurs(path) }
+func isOurs(path string) bool     { return path == "vigil" || strings.HasPrefix(path, "vigil/") }
+
+// allowed are the project's own packages that each may import, and whether it
+// may import modules of others. A package that is not named here may not exist:
+// where it belongs is to be thought of first.
+var allowed = map[string]struct {
+	ours   []string
+	others []string
+	reason string
+}{
+	"vigil/heartbeat":        {reason: "detectors are pure: usable by anyone, testable without a clock"},
+	"vigil/internal/wire":    {reason: "one codec for both ends cannot lean on either"},
+	"vigil/internal/subject": {reason: "a grammar needs nothing"},
+	"vigil/internal/memnet":  {reason: "a test network must not know what runs over it"},
+	"vigil/broker": {
+		ours:   []string{"vigil/internal/wire", "vigil/internal/subject", "vigil/heartbeat"},
+		reason: "the broker is embeddable: it never knows the clients, and needs no module of others",
+	},
+	"vigil/internal/link": {
+		ours:   []string{"vigil/internal/wire", "vigil/heartbeat"},
+		others: []string{"golang.org/x/sys"},
+		reason: "the link never knows the broker; x/sys is for TCP_INFO",
+	},
+	"vigil/subscriber": {
+		ours:   []string{"vigil/internal/link", "vigil/internal/subject", "vigil/internal/wire", "vigil/heartbeat", "vigil/publisher"},
+		reason: "clients never import the broker",
+	},
+	"vigil/publisher": {
+		ours:   []string{"vigil/internal/link", "vigil/internal/subject", "vigil/internal/wire", "vigil/heartbeat"},
+		reason: "clients never import the broker, nor the publisher the subscriber",
+	},
+	"vigil/internal/fault": {
+		others: []string{"github.com/vishvananda/", "github.com/google/nftables", "golang.org/x/sys"},
+		reason: "faults are made to processes and packets, whoever sends them",
+	},
+	"vigil/internal/cli": {
+		others: []string{"github.com/spf13/cobra", "golang.org/x/term"},
+		reason: "the edge of the programs knows nothing of what they do",
+	},
+	"vigil/internal/lab": {
+		ours:   []string{"vigil/broker", "vigil/subscriber", "vigil/heartbeat", "vigil/internal/fault", "vigil/internal/wire"},
+		others: []string{"github.com/nats-io/", "github.com/jedib0t/go-pretty"},
+		reason: "the lab puts everything side by side, nats-server and nats.go too",
+	},
+	"vigil/cmd/vigil": {
+		ours: []string{"vigil/broker", "vigil/subscriber", "vigil/publisher", "vigil/heartbeat",
+			"vigil/internal/cli", "vigil/internal/subject"},
+		others: []string{"github.com/spf13/cobra"},
+		reason: "the lean program",
+	},
+	"vigil/cmd/vigil-lab": {
+		ours:   []string{"vigil/internal/lab", "vigil/internal/fault", "vigil/internal/cli"},
+		others: []string{"github.com/spf13/cobra", "github.com/jedib0t/go-pretty"},
+		reason: "the lab's program",
+	},
+}
+
+// The direction of the imports is what keeps the parts apart; see
+// ARCHITECTURE.md.
+func TestImports(t *testing.T) {
+	for path, p := range list(t, "./...") {
+		if len(p.GoFiles) == 0 {
+			continue // tests only
+		}
+		rule, ok := allowed[path]
+		if !ok {
+			t.Errorf("%s has no rule here: say what it may import, and why", path)
+			continue
+		}
+		for _, imported := range p.Imports {
+			switch {
+			case isStandard(imported):
+			case isOurs(imported):
+				if !slices.Contains(rule.ours, imported) {
+					t.Errorf("%s imports %s, and may not: %s", path, imported, rule.reason)
+				}
+			case !slices.ContainsFunc(rule.others, func(prefix string) bool { return strings.HasPrefix(imported, prefix) }):
+				t.Errorf("%s imports %s, and may not: %s", path, imported, rule.reason)
+			}
+		}
+	}
+}
+
+// What decides takes `now` and is driven from outside.
+func TestPurePackages(t *testing.T) {
+	all := list(t, "./heartbeat", "./internal/wire", "./internal/subject")
+	for path, p := range all {
+		for _, impure := range []string{"net", "sync", "os", "log", "log/slog", "context", "syscall"} {
+			if slices.Contains(p.Imports, impure) {
+				t.Errorf("%s imports %s: what decides has no network, goroutine, lock or log", path, impure)
+			}
+		}
+	}
+}
+
+// vigil is what users install; nats-server is ten times its size.
+func TestLeanProgram(t *testing.T) {
+	for _, dep := range list(t, "./cmd/vigil")["vigil/cmd/vigil"].Deps {
+		if strings.HasPrefix(dep, "github.com/nats-io/") {
+			t.Errorf("vigil/cmd/vigil links %s", dep)
+		}
+	}
+}

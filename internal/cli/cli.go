@@ -1,0 +1,71 @@
+// Package cli is what Vigil's programs have in common at their edge: exit
+// statuses, the words for a wrong command line, and when to use colour.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// Exit statuses.
+const (
+	OK          = 0
+	Failed      = 1
+	Usage       = 2
+	Interrupted = 130
+)
+
+// UsageError is a command line that cannot be obeyed.
+type UsageError struct{ Err error }
+
+// Error returns what is wrong.
+func (e *UsageError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *UsageError) Unwrap() error { return e.Err }
+
+// Usagef makes a UsageError.
+func Usagef(format string, args ...any) error {
+	return &UsageError{fmt.Errorf(format, args...)}
+}
+
+// Run runs a command line to its end and returns the exit status. An error is
+// told on standard error in one line. SIGINT and SIGTERM end the command's
+// context; a second one ends the process.
+func Run(root *cobra.Command) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	root.SilenceErrors, root.SilenceUsage = true, true
+	began := false
+	root.PersistentPreRun = func(*cobra.Command, []string) { began = true }
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return OK
+	}
+	var usage *UsageError
+	switch {
+	case !began || errors.As(err, &usage):
+		fmt.Fprintf(os.Stderr, "%s: %v (see '%s --help')\n", root.Name(), err, cmd.CommandPath())
+		return Usage
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		fmt.Fprintf(os.Stderr, "%s: interrupted\n", root.Name())
+		return Interrupted
+	}
+	fmt.Fprintf(os.Stderr, "%s: %v\n", root.Name(), err)
+	return Failed
+}
+
+// Terminal reports whether f is a terminal.
+func Terminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
+
+// Colour reports whether what is written to f may be coloured: on a terminal,
+// unless NO_COLOR is set (https://no-color.org).
+func Colour(f *os.File) bool { return os.Getenv("NO_COLOR") == "" && Terminal(f) }

@@ -1,0 +1,2 @@
+// Package fault makes a broker's host vanish for real. (Manual to follow.)
+package fault

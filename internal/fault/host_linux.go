@@ -1,0 +1,282 @@
+package fault
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+)
+
+// answerTimeout bounds the wait for a new host's first answer: it is one round
+// trip on virtual links, and three SYNs at worst.
+const answerTimeout = 5 * time.Second
+
+// probePort is where a new host is asked for a refusal: nothing listens there.
+const probePort = 9
+
+// Host is a broker's host: a network namespace behind a port of the Switch.
+// Its methods may be called concurrently.
+type Host struct {
+	// Fixed after construction.
+	n  int
+	sw *Switch
+
+	mu        sync.Mutex // serialises whole operations on this host, the longest wait being answerTimeout
+	ns        netns.NsHandle
+	processes []*Process
+	cut       Direction
+	past      uint64 // packets counted by rules that are gone
+	closed    bool
+}
+
+// Addr returns the host's address, which never changes.
+func (h *Host) Addr() netip.Addr { return hostAddr(h.n) }
+
+// Drop makes the switch drop all packets in direction dir, in addition to what
+// it drops already. Links stay up, and connections notice nothing. When Drop
+// returns no further packet passes.
+func (h *Host) Drop(dir Direction) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return ErrClosed
+	}
+	more := dir & Both &^ h.cut
+	if err := h.sw.filter.drop(hostPort(h.n), more); err != nil {
+		return fmt.Errorf("fault: drop packets of %s: %w", h.Addr(), err)
+	}
+	h.cut |= more
+	return nil
+}
+
+// Heal lets packets pass again, in both directions.
+func (h *Host) Heal() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return ErrClosed
+	}
+	return h.heal()
+}
+
+// heal is Heal under mu.
+func (h *Host) heal() error {
+	packets, err := h.sw.filter.pass(hostPort(h.n))
+	h.past += packets
+	if err != nil {
+		return fmt.Errorf("fault: heal %s: %w", h.Addr(), err)
+	}
+	h.cut = 0
+	return nil
+}
+
+// Dropped returns how many packets to and from the host were dropped since it
+// was made. Segments that the kernel has not yet cut up count as one.
+func (h *Host) Dropped() (packets uint64, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return h.past, nil
+	}
+	packets, err = h.sw.filter.count(hostPort(h.n))
+	if err != nil {
+		return h.past, fmt.Errorf("fault: count packets of %s: %w", h.Addr(), err)
+	}
+	return h.past + packets, nil
+}
+
+// Kill kills all processes started on the host and waits until they have been
+// reaped. Unless packets from the host are dropped, their peers get a FIN or a
+// RST.
+func (h *Host) Kill() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.kill()
+}
+
+// kill is Kill under mu.
+func (h *Host) kill() {
+	for _, p := range h.processes {
+		p.Kill()
+	}
+	h.processes = nil
+}
+
+// Reboot is a power failure and a new start: packets are dropped, the processes
+// killed and the namespace taken away with all connections; then the host is
+// made again, with the same addresses, and packets pass. The old link is
+// destroyed before the new one exists, so nothing of the old host (such as the
+// FIN of a killed process) ever leaks; a packet of an old connection is
+// answered with RST. When Reboot returns the new host has answered.
+func (h *Host) Reboot() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return ErrClosed
+	}
+	more := Both &^ h.cut
+	if err := h.sw.filter.drop(hostPort(h.n), more); err != nil {
+		return fmt.Errorf("fault: reboot %s: %w", h.Addr(), err)
+	}
+	h.cut = Both
+	h.kill()
+	if err := h.unplug(); err != nil {
+		return fmt.Errorf("fault: reboot %s: take away: %w", h.Addr(), err)
+	}
+	if err := h.plugIn(); err != nil {
+		return fmt.Errorf("fault: reboot %s: make again: %w", h.Addr(), err)
+	}
+	return nil
+}
+
+// Close kills the host's processes, without a word to their peers, and takes
+// the host away. It may be called again.
+func (h *Host) Close() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return nil
+	}
+	var errs []error
+	if err := h.sw.filter.drop(hostPort(h.n), Both&^h.cut); err != nil {
+		errs = append(errs, err)
+	}
+	h.cut = Both
+	h.kill()
+	errs = append(errs, h.unplug(), h.heal())
+	h.closed = true
+	h.sw.forget(h.n)
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("fault: close host %s: %w", h.Addr(), err)
+	}
+	return nil
+}
+
+// start starts p in the host's namespace; called on a locked thread.
+func (h *Host) start(p *Process) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed || !h.ns.IsOpen() {
+		return ErrClosed
+	}
+	leave, err := enter(h.ns)
+	if err != nil {
+		return err
+	}
+	err = p.cmd.Start()
+	leave()
+	if err != nil {
+		return err
+	}
+	alive := h.processes[:0]
+	for _, old := range h.processes {
+		select {
+		case <-old.done:
+		default:
+			alive = append(alive, old)
+		}
+	}
+	h.processes = append(alive, p)
+	return nil
+}
+
+// plugIn makes the namespace and its link, lets packets pass and waits for the
+// first answer. Called under mu, or before the host is known to anybody.
+func (h *Host) plugIn() error {
+	ns, err := newNamespace()
+	if err != nil {
+		return err
+	}
+	h.ns = ns
+	err = withNetlink(h.sw.ns, func(nl *netlink.Handle) error {
+		return addPort(nl, hostPort(h.n), hostLink, h.n, ns)
+	})
+	if err != nil {
+		return err
+	}
+	err = withNetlink(ns, func(nl *netlink.Handle) error {
+		if err := loopbackUp(nl); err != nil {
+			return err
+		}
+		if err := configure(nl, hostLink, h.n); err != nil {
+			return err
+		}
+		return neighbour(nl, hostLink, 1)
+	})
+	if err != nil {
+		return err
+	}
+	if err := neighbour(&netlink.Handle{}, clientLink, h.n); err != nil {
+		return err
+	}
+	if err := h.heal(); err != nil {
+		return err
+	}
+	return answers(h.Addr())
+}
+
+// unplug destroys the link and lets go of the namespace. The link goes at
+// once; the namespace when the kernel has cleared up behind its last holder.
+func (h *Host) unplug() error {
+	if !h.ns.IsOpen() {
+		return nil
+	}
+	err := withNetlink(h.sw.ns, func(nl *netlink.Handle) error {
+		link, err := nl.LinkByName(hostPort(h.n))
+		if errors.As(err, &netlink.LinkNotFoundError{}) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return nl.LinkDel(link)
+	})
+	// Without it the namespace goes too, when TCP has given up.
+	if e:= within(h.ns, destroyOrphans);e!=nil {println(e.Error())}
+	h.ns.Close()
+	return err
+}
+
+// destroyOrphans ends the connections in the namespace of this thread whose
+// process is gone: they would hold the namespace for a minute or two, until
+// the kernel gives up sending their FIN. Kernels without
+// CONFIG_INET_DIAG_DESTROY refuse.
+func destroyOrphans() error {
+	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
+		sockets, err := netlink.SocketDiagTCP(family)
+		if err != nil {
+			return err
+		}
+		for _, s := range sockets {
+			local := &net.TCPAddr{IP: s.ID.Source, Port: int(s.ID.SourcePort)}
+			remote := &net.TCPAddr{IP: s.ID.Destination, Port: int(s.ID.DestinationPort)}
+			if err := netlink.SocketDestroy(local, remote); err != nil && !errors.Is(err, unix.ENOENT) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// answers returns nil once the host at addr has refused a connection, which
+// proves the way there and back.
+func answers(addr netip.Addr) error {
+	target := netip.AddrPortFrom(addr, probePort).String()
+	conn, err := net.DialTimeout("tcp4", target, answerTimeout)
+	switch {
+	case err == nil:
+		conn.Close()
+		return fmt.Errorf("somebody listens on %s", target)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return nil
+	default:
+		return fmt.Errorf("no answer: %w", err)
+	}
+}

@@ -1,0 +1,87 @@
+package lab
+
+import (
+	"context"
+	"net/netip"
+	"testing"
+	"time"
+
+	"vigil/broker"
+)
+
+// patience is how long a test waits for something that must happen.
+const patience = 20 * time.Second
+
+// eventually waits until cond holds, looking every millisecond.
+func eventually(t *testing.T, what string, cond func() bool) {
+	t.Helper()
+	deadline := time.After(patience)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !cond() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("not within %v: %s", patience, what)
+		}
+	}
+}
+
+func (f *feed) counts() (offered, confirmed int) {
+	f.confirmed(func(int, time.Time) { confirmed++ })
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.published), confirmed
+}
+
+func startBroker(t *testing.T, port int) *broker.Broker {
+	t.Helper()
+	b, err := broker.Start(broker.Config{Port: port})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// The feed counts on while there is no broker, and takes for confirmed only
+// what a broker answered.
+func TestFeed(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	first := startBroker(t, broker.RandomPort)
+	addr := netip.MustParseAddrPort(first.Addr().String())
+	f := &feed{addr: addr.String(), interval: time.Millisecond}
+	ended := make(chan struct{})
+	go func() { defer close(ended); f.run(ctx) }()
+	defer func() { cancel(); <-ended }()
+
+	eventually(t, "numbers are offered to nobody", func() bool { n, _ := f.counts(); return n > 10 })
+	if _, confirmed := f.counts(); confirmed != 0 {
+		t.Fatalf("%d numbers confirmed by no broker", confirmed)
+	}
+	if err := f.connect(ctx); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the broker confirms", func() bool { _, c := f.counts(); return c > 50 })
+	if err := first.Shutdown(ctx); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the feed notices", func() bool { f.mu.Lock(); defer f.mu.Unlock(); return f.current == nil })
+	offered, confirmed := f.counts()
+	eventually(t, "numbers go on", func() bool { n, _ := f.counts(); return n > offered+10 })
+	if _, c := f.counts(); c != confirmed {
+		t.Fatalf("%d numbers confirmed by no broker", c-confirmed)
+	}
+
+	second := startBroker(t, int(addr.Port()))
+	defer second.Shutdown(context.Background())
+	if err := f.connect(ctx); err != nil {
+		t.Fatal(err)
+	}
+	gap, _ := f.counts()
+	eventually(t, "the new broker confirms", func() bool { _, c := f.counts(); return c > confirmed+50 })
+	f.confirmed(func(n int, _ time.Time) {
+		if n > offered && n < gap-1 {
+			t.Errorf("number %d is confirmed, and was offered to nobody", n)
+		}
+	})
+}

@@ -1,0 +1,119 @@
+package lab
+
+import (
+	"time"
+
+	"vigil/internal/fault"
+)
+
+// Result is what one contender made of one fault on one broker. Durations are
+// in milliseconds in JSON; nil means "not within the run".
+type Result struct {
+	Broker    string     `json:"broker"`
+	Fault     string     `json:"fault"`
+	Mode      fault.Mode `json:"mode"`
+	Contender string     `json:"contender"`
+
+	// DetectedMS is from the crash to the moment the contender knew.
+	DetectedMS *int64 `json:"detected_ms"`
+	// Cause is what the contender gave as the reason, "" if it gave none.
+	Cause string `json:"cause"`
+	// ReconnectedMS is from the crash to the contender's new connection.
+	ReconnectedMS *int64 `json:"reconnected_ms"`
+	// Resumed says whether it received from the new broker.
+	Resumed bool `json:"resumed"`
+	// ResumedMS is from the crash to the first message of the new broker.
+	ResumedMS *int64 `json:"resumed_ms"`
+	// Missed counts the messages that a broker took and the contender, who
+	// had subscribed before, never saw.
+	Missed int `json:"missed"`
+	// DeafMS is from the last message before the crash to the first after it,
+	// or to the end of the run.
+	DeafMS *int64 `json:"deaf_ms"`
+	// ComputedMS is when a contender that had not noticed before the host was
+	// back would have by itself, at the latest, computed from its settings;
+	// nil for the others.
+	ComputedMS *int64 `json:"computed_ms"`
+	// Uncovered counts the missed messages that lie outside the deaf windows
+	// the contender reported itself; nil if it reports none.
+	Uncovered *int `json:"uncovered"`
+
+	// SilenceMS is how long the contender had heard nothing when it knew, by
+	// its own account; nil if it gives none.
+	SilenceMS *int64 `json:"silence_ms"`
+
+	// DeafFrom and DeafTo are the ends of DeafMS since the crash; DeafTo is
+	// meaningful when Resumed.
+	DeafFrom, DeafTo time.Duration `json:"-"`
+	// Computed says ComputedMS in words, with the range.
+	Computed string `json:"-"`
+}
+
+// clockSlack is how much earlier than a contender's last heard byte a message
+// may have been published that it did not get: the time that messages take
+// through the feed, the broker and the sockets of a busy machine.
+const clockSlack = 50 * time.Millisecond
+
+// result adds up a record. end is when the run ended.
+func (r *record) result(f *feed, c contender, end time.Time) Result {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	since := func(t time.Time) *int64 {
+		if t.IsZero() {
+			return nil
+		}
+		return new(t.Sub(r.crashed).Milliseconds())
+	}
+	res := Result{
+		Contender:     c.name,
+		DetectedMS:    since(r.lost),
+		Cause:         r.cause,
+		ReconnectedMS: since(r.connected),
+		Resumed:       !r.resumed.IsZero(),
+		ResumedMS:     since(r.resumed),
+		DeafFrom:      r.last.Sub(r.crashed),
+	}
+	to := r.resumed
+	if !res.Resumed {
+		to = end
+	}
+	res.DeafTo = to.Sub(r.crashed)
+	res.DeafMS = new(to.Sub(r.last).Milliseconds())
+	if r.silence > 0 {
+		res.SilenceMS = new(r.silence.Milliseconds())
+	}
+	if r.lost.IsZero() || !r.returned.IsZero() && r.lost.After(r.returned) {
+		res.ComputedMS = new(c.worst.Milliseconds())
+		res.Computed = c.computed
+	}
+	r.addMissed(f, &res, end)
+	return res
+}
+
+// addMissed counts what a broker took and the contender did not get.
+func (r *record) addMissed(f *feed, res *Result, end time.Time) {
+	uncovered, started := 0, false
+	f.confirmed(func(n int, at time.Time) {
+		_, got := r.got[n]
+		started = started || got
+		if got || !started || at.After(end) {
+			return
+		}
+		res.Missed++
+		if !r.covered(at) {
+			uncovered++
+		}
+	})
+	if len(r.windows) > 0 {
+		res.Uncovered = &uncovered
+	}
+}
+
+func (r *record) covered(at time.Time) bool {
+	for _, w := range r.windows {
+		if at.After(w.from.Add(-clockSlack)) && at.Before(w.to) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,145 @@
+package link
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"vigil/heartbeat"
+)
+
+// Cause says why a connection, or an attempt at one, ended.
+type Cause uint8
+
+// The causes. The four stale ones come from the heartbeat: the connection
+// looked healthy and nobody answered.
+const (
+	// CauseUnknown is an error of the transport that fits nothing below.
+	CauseUnknown Cause = iota
+	// CauseClosed: the peer closed the connection (FIN), as a broker does that
+	// is stopped or killed.
+	CauseClosed
+	// CauseReset: the peer's kernel reset the connection (RST), as it does
+	// after a reboot.
+	CauseReset
+	// CauseRefused: nobody listens at that address. Attempts only.
+	CauseRefused
+	// CauseTimeout: the attempt took longer than AttemptTimeout. Attempts only.
+	CauseTimeout
+	// CauseHostGone: what we sent is not even acknowledged. The host is down
+	// or the network between us is cut.
+	CauseHostGone
+	// CauseFrozen: the peer's kernel acknowledges what we send and no process
+	// answers. It is stopped, hangs, or sits behind a proxy that lost it.
+	CauseFrozen
+	// CauseNotReading: the peer's kernel is alive, but its process takes
+	// nothing from it any more: the window is zero.
+	CauseNotReading
+	// CauseStale: nobody answered, and the platform does not tell why.
+	CauseStale
+	// CauseServerError: the broker said -ERR and closed.
+	CauseServerError
+	// CauseProtocol: what came is not the NATS protocol.
+	CauseProtocol
+	// CauseLameDuck: the broker announced that it will stop, and another one
+	// is known.
+	CauseLameDuck
+	// CauseUser: Close was called.
+	CauseUser
+)
+
+var causeNames = [...]string{
+	CauseUnknown:     "transport error",
+	CauseClosed:      "closed by peer",
+	CauseReset:       "reset by peer",
+	CauseRefused:     "connection refused",
+	CauseTimeout:     "no answer",
+	CauseHostGone:    "host or network gone",
+	CauseFrozen:      "process frozen: its kernel acknowledges, nobody answers",
+	CauseNotReading:  "peer not reading, zero window",
+	CauseStale:       "nobody answers",
+	CauseServerError: "server error",
+	CauseProtocol:    "protocol violation",
+	CauseLameDuck:    "server is about to stop (lame duck)",
+	CauseUser:        "closed by the user",
+}
+
+// String returns the cause in words.
+func (c Cause) String() string {
+	if int(c) < len(causeNames) {
+		return causeNames[c]
+	}
+	return "Cause(" + strconv.Itoa(int(c)) + ")"
+}
+
+// Stale reports whether the heartbeat found it: the connection looked healthy
+// and nobody answered.
+func (c Cause) Stale() bool {
+	return c == CauseHostGone || c == CauseFrozen || c == CauseNotReading || c == CauseStale
+}
+
+// Loss says why and on what evidence a connection was given up. It is an error
+// and satisfies net.Error. It is read-only.
+type Loss struct {
+	Cause  Cause
+	Server string    // URL without credentials
+	At     time.Time // when it was known
+
+	// Evidence is what the heartbeat knew: when the last byte was heard, the
+	// silence since, the probes unanswered.
+	Evidence heartbeat.Evidence
+	// TCP is what the kernel knew. Looked at for stale causes only.
+	TCP TCPEvidence
+
+	// Text is what the broker said in -ERR, without quotes.
+	Text string
+	// Err is the error of the transport or the parser, nil for stale causes.
+	Err error
+}
+
+// Error returns the cause and its evidence as one readable sentence, without
+// the server:
+//
+//	stale: host or network gone (last heard 1.84 s ago, 3 probes unanswered)
+func (l *Loss) Error() string {
+	switch {
+	case l.Cause.Stale():
+		return fmt.Sprintf("stale: %v (last heard %s ago, %s unanswered)",
+			l.Cause, seconds(l.Evidence.Silence), count(int64(l.Evidence.Probes), "probe"))
+	case l.Cause == CauseServerError:
+		return "server error: '" + l.Text + "'"
+	case l.Err != nil && (l.Cause == CauseUnknown || l.Cause == CauseProtocol || l.Cause == CauseTimeout):
+		return l.Cause.String() + ": " + l.Err.Error()
+	}
+	return l.Cause.String()
+}
+
+// Unwrap returns Err.
+func (l *Loss) Unwrap() error { return l.Err }
+
+// Timeout reports whether time ran out: the causes that are stale, and an
+// attempt that took too long.
+func (l *Loss) Timeout() bool { return l.Cause.Stale() || l.Cause == CauseTimeout }
+
+// Temporary returns true: the link goes on trying.
+func (l *Loss) Temporary() bool { return true }
+
+// seconds formats d as people read it: "1.84 s", "380 ms", "2h11m15s".
+func seconds(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return strconv.FormatInt(d.Milliseconds(), 10) + " ms"
+	case d < 2*time.Minute:
+		return strconv.FormatFloat(d.Seconds(), 'f', 2, 64) + " s"
+	}
+	return d.Round(time.Second).String()
+}
+
+// count formats n with its noun: "1 probe", "3 probes".
+func count(n int64, noun string) string {
+	text := strconv.FormatInt(n, 10) + " " + noun
+	if n != 1 {
+		text += "s"
+	}
+	return text
+}

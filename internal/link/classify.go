@@ -1,0 +1,74 @@
+package link
+
+import (
+	"errors"
+	"io"
+	"syscall"
+	"time"
+
+	"vigil/heartbeat"
+)
+
+// TCPEvidence is what the kernel knows of a connection (Linux TCP_INFO). Behind
+// a proxy it is the proxy's kernel that answers, and speaks for a peer that may
+// be long gone.
+type TCPEvidence struct {
+	// Known is false where the platform or the transport does not tell; then
+	// the rest is zero.
+	Known bool
+	// Unacked counts the segments sent and not acknowledged.
+	Unacked int
+	// Backoff is how often the retransmission timeout has doubled.
+	Backoff int
+	// Retransmits counts the retransmissions of the oldest segment under way.
+	Retransmits int
+	// SinceAck is the time since the last acknowledgement came.
+	SinceAck time.Duration
+	// ZeroWindow is set when bytes wait and the peer announced that it takes
+	// none.
+	ZeroWindow bool
+	// Unsent counts the bytes that wait in our kernel.
+	Unsent int
+}
+
+// ackSlack is the resolution of the kernel's clock, in which SinceAck is
+// measured: one tick at the slowest usual rate of 100 Hz.
+const ackSlack = 10 * time.Millisecond
+
+// classify says why nobody answers, from what the heartbeat and the kernel
+// know at the moment of the verdict.
+func classify(hb heartbeat.Evidence, tcp TCPEvidence) Cause {
+	if !tcp.Known {
+		return CauseStale
+	}
+	// An acknowledgement after the first probe is the peer's kernel alive.
+	asked := hb.Silence
+	if hb.Probes > 0 {
+		asked = hb.Silence - hb.FirstProbe.Sub(hb.LastHeard)
+	}
+	acknowledged := tcp.SinceAck <= asked+ackSlack
+	switch {
+	case tcp.ZeroWindow && tcp.SinceAck < hb.Silence:
+		return CauseNotReading
+	case tcp.Unacked > 0 && (tcp.Backoff > 0 || tcp.Retransmits > 0):
+		return CauseHostGone
+	case acknowledged:
+		return CauseFrozen
+	case tcp.Unacked > 0 || tcp.ZeroWindow:
+		return CauseHostGone
+	}
+	return CauseStale
+}
+
+// causeOf says what an error of the transport means.
+func causeOf(err error) Cause {
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return CauseClosed
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNABORTED):
+		return CauseReset
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return CauseRefused
+	}
+	return CauseUnknown
+}

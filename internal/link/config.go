@@ -1,0 +1,147 @@
+package link
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"vigil/heartbeat"
+)
+
+// Defaults for [Config].
+const (
+	// DefaultAttemptTimeout bounds one attempt from dialling to the PONG that
+	// confirms the subscriptions. A frozen broker's kernel accepts connections
+	// that nobody will ever answer.
+	DefaultAttemptTimeout = 2 * time.Second
+	// DefaultRetryBase is the span from which the first wait before another
+	// attempt is drawn. Short, since most losses are over at once.
+	DefaultRetryBase = 50 * time.Millisecond
+	// DefaultRetryCap is the longest span from which a wait is drawn. A broker
+	// that comes back is found one second later on average.
+	DefaultRetryCap = 2 * time.Second
+	// DefaultOutBuffer bounds what waits for the socket while connected. More
+	// would only make whatever is sent wait longer.
+	DefaultOutBuffer = 1 << 20
+	// DefaultAwayBuffer bounds what is kept while there is no connection, as
+	// nats.go's default does.
+	DefaultAwayBuffer = 8 << 20
+)
+
+// Limits on what a broker can make a client hold. None is configurable: they
+// are far above what an honest broker sends.
+const (
+	// maxControlLine bounds a control line. INFO is the longest, with the
+	// addresses of a large cluster.
+	maxControlLine = 512 << 10
+	// maxInbound bounds one message: nats-server's largest max_payload.
+	maxInbound = 64 << 20
+	// maxServers bounds the addresses tried, given and discovered.
+	maxServers = 256
+	// maxUnanswered bounds the PINGs under way on one connection. A broker
+	// which sends bytes but no PONG is alive, yet does not speak the protocol.
+	maxUnanswered = 4096
+	// maxOwedPongs bounds the PONGs that wait for the socket. A peer that sends
+	// more PINGs than that without reading does not count its answers.
+	maxOwedPongs = 1024
+	// maxErrorEvents bounds the ServerError events of one connection, so that
+	// a storm of -ERR does not push other events out of the queue. The rest is
+	// counted.
+	maxErrorEvents = 32
+)
+
+// Config says how a Link behaves. The zero value is the default. It is
+// read-only after Connect.
+type Config struct {
+	// Name is shown by the broker's monitoring. Empty is allowed.
+	Name string
+
+	// Heartbeat says when silence is asked about and when it is death. The
+	// zero value is heartbeat.Default: within 2 s.
+	Heartbeat heartbeat.Config
+
+	// OnEvent is called with every event, in order, from one goroutine. It may
+	// block without holding up the connection; then the oldest events are
+	// dropped and counted in Event.Missed. It may call Close. Nil is silent.
+	OnEvent func(Event)
+
+	// Logger gets one record per event. Nil is silent.
+	Logger *slog.Logger
+
+	// Dial opens the transport. Nil is a net.Dialer without TCP keep-alive,
+	// which a heartbeat makes pointless: the kernel skips it while data is
+	// unacknowledged.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+	// AttemptTimeout bounds one attempt, dialling and handshake together. 0 is
+	// DefaultAttemptTimeout.
+	AttemptTimeout time.Duration
+
+	// RetryBase and RetryCap bound the waits between attempts: full jitter
+	// over RetryBase, doubled with each round over the servers, up to
+	// RetryCap. 0 is DefaultRetryBase and DefaultRetryCap.
+	RetryBase, RetryCap time.Duration
+
+	// KeepTrying makes Connect try again until its context ends, instead of
+	// asking every server once.
+	KeepTrying bool
+
+	// OutBuffer bounds the bytes that wait for the socket while connected;
+	// publishers wait when it is full. 0 is DefaultOutBuffer.
+	OutBuffer int
+
+	// AwayBuffer bounds the bytes kept while there is no connection; Publish
+	// fails with ErrAwayBufferFull when it is full. 0 is DefaultAwayBuffer,
+	// negative keeps nothing: Publish then fails while there is no connection.
+	AwayBuffer int
+
+	// NoEcho keeps the connection's own messages from its own subscriptions.
+	NoEcho bool
+}
+
+func (c Config) withDefaults() Config {
+	c.Heartbeat = c.Heartbeat.WithDefaults()
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Dial == nil {
+		c.Dial = (&net.Dialer{KeepAlive: -1}).DialContext
+	}
+	if c.AttemptTimeout == 0 {
+		c.AttemptTimeout = DefaultAttemptTimeout
+	}
+	if c.RetryBase == 0 {
+		c.RetryBase = DefaultRetryBase
+	}
+	if c.RetryCap == 0 {
+		c.RetryCap = max(DefaultRetryCap, c.RetryBase)
+	}
+	if c.OutBuffer == 0 {
+		c.OutBuffer = DefaultOutBuffer
+	}
+	switch {
+	case c.AwayBuffer == 0:
+		c.AwayBuffer = DefaultAwayBuffer
+	case c.AwayBuffer < 0:
+		c.AwayBuffer = 0
+	}
+	return c
+}
+
+// validate reports the first field of c, defaults applied, that makes no sense.
+func (c Config) validate() error {
+	if err := c.Heartbeat.Validate(); err != nil {
+		return fmt.Errorf("link: %w", err)
+	}
+	switch {
+	case c.AttemptTimeout < 0:
+		return fmt.Errorf("link: config: AttemptTimeout is %v, it must be positive", c.AttemptTimeout)
+	case c.RetryBase < 0 || c.RetryCap < c.RetryBase:
+		return fmt.Errorf("link: config: RetryBase is %v and RetryCap %v, want 0 < RetryBase <= RetryCap", c.RetryBase, c.RetryCap)
+	case c.OutBuffer < 0:
+		return fmt.Errorf("link: config: OutBuffer is %d, it must be positive", c.OutBuffer)
+	}
+	return nil
+}

@@ -1,0 +1,104 @@
+package link
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Errors on which callers branch.
+var (
+	// ErrClosed: Close was called.
+	ErrClosed = errors.New("link: closed")
+	// ErrAwayBufferFull: there is no connection and the buffer for that time
+	// is full. The message was not taken.
+	ErrAwayBufferFull = errors.New("link: publish: no connection, and the buffer for that time is full")
+	// ErrNoHeaders: the broker does not support headers.
+	ErrNoHeaders = errors.New("link: publish: the broker does not support headers")
+)
+
+// ConnectError says why Connect gave up. Its text says what to look at.
+type ConnectError struct {
+	Servers []string // URLs without credentials, in the order tried
+	Errs    []error  // why each failed, most often a *Loss
+}
+
+// Error returns one line for one server, and one line each for several.
+func (e *ConnectError) Error() string {
+	if len(e.Servers) == 1 {
+		return "link: connect " + e.Servers[0] + ": " + explain(e.Errs[0])
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "link: connect: none of %s answered", count(int64(len(e.Servers)), "server"))
+	for i, s := range e.Servers {
+		fmt.Fprintf(&b, "\n\t%s: %s", s, explain(e.Errs[i]))
+	}
+	return b.String()
+}
+
+// Unwrap returns why each server failed.
+func (e *ConnectError) Unwrap() []error { return e.Errs }
+
+// explain adds what to do to the causes for which that is known.
+func explain(err error) string {
+	var loss *Loss
+	if !errors.As(err, &loss) {
+		return err.Error()
+	}
+	switch loss.Cause {
+	case CauseRefused:
+		return "connection refused; is a broker listening there?"
+	case CauseProtocol:
+		return loss.Error() + "; is that a NATS broker?"
+	case CauseServerError:
+		if strings.Contains(strings.ToLower(loss.Text), "authorization violation") {
+			return loss.Error() + "; check the user and password, or the token, in the URL"
+		}
+	}
+	return loss.Error()
+}
+
+// PayloadError says that a message is larger than the broker takes. It was not
+// sent.
+type PayloadError struct {
+	Size int64 // header and payload, in bytes
+	Max  int64 // the broker's max_payload, in bytes
+}
+
+// Error returns both sizes.
+func (e *PayloadError) Error() string {
+	return fmt.Sprintf("link: publish: %d bytes are over the broker's max_payload of %d", e.Size, e.Max)
+}
+
+// ServerError is what a broker said with -ERR while it kept the connection.
+type ServerError struct {
+	Text string // without quotes
+}
+
+// Error returns the text.
+func (e *ServerError) Error() string { return "server error: '" + e.Text + "'" }
+
+// UnsentError says what Close left behind.
+type UnsentError struct {
+	Queued      Tally // never handed to a connection
+	Unconfirmed Tally // handed over, and not confirmed
+}
+
+// Error returns both numbers.
+func (e *UnsentError) Error() string {
+	return fmt.Sprintf("link: close: %v not sent, %v not confirmed", e.Queued, e.Unconfirmed)
+}
+
+// InterruptedError says that a Flush was overtaken by the loss of its
+// connection: whether what came before it arrived is unknown.
+type InterruptedError struct {
+	Loss *Loss
+}
+
+// Error returns why the connection was lost.
+func (e *InterruptedError) Error() string {
+	return "link: flush: the connection was lost: " + e.Loss.Error()
+}
+
+// Unwrap returns the loss.
+func (e *InterruptedError) Unwrap() error { return e.Loss }

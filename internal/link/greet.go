@@ -1,0 +1,205 @@
+package link
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"time"
+
+	"vigil/internal/wire"
+)
+
+// version is what CONNECT tells of this client.
+const version = "0.1.0"
+
+// dial makes one attempt at a server: the transport, INFO, then CONNECT, every
+// subscription and a PING, whose PONG says that they are in effect. The reader
+// runs when it returns a connection; the writer and the watcher do not yet. The
+// error is a *Loss.
+func (l *Link) dial(ctx context.Context, s server) (*conn, error) {
+	attempt, cancel := context.WithTimeout(ctx, l.cfg.AttemptTimeout)
+	defer cancel()
+	nc, err := l.cfg.Dial(attempt, "tcp", s.address)
+	if err != nil {
+		loss := &Loss{Cause: causeOf(err), Server: s.String(), At: time.Now(), Err: err}
+		if attempt.Err() != nil {
+			loss = l.overdue(ctx, "the address does not answer")
+			loss.Server = s.String()
+		}
+		return nil, loss
+	}
+	c := newConn(l, nc, s)
+	stage := "connected, but no INFO came"
+	// Owned by this attempt. Ends at once, having closed the socket, or is
+	// never started; stop says which, and gone then waits for it.
+	stop := context.AfterFunc(attempt, func() { c.giveUp(l.overdue(ctx, "")) })
+	if err = c.awaitInfo(); err == nil {
+		stage = "INFO came, but no PONG"
+		err = c.greet()
+	}
+	if !stop() {
+		<-c.gone
+	}
+	if err == nil && !c.isGone() {
+		return c, nil
+	}
+	c.fail(err) // if nobody did before
+	c.wg.Wait()
+	l.forgetHello()
+	if c.loss.Cause == CauseTimeout && ctx.Err() == nil {
+		c.loss.Err = fmt.Errorf("%s within %s", stage, seconds(l.cfg.AttemptTimeout))
+	}
+	return nil, c.loss
+}
+
+// overdue is why an attempt was given up whose time is over.
+func (l *Link) overdue(ctx context.Context, stage string) *Loss {
+	if err := context.Cause(ctx); err != nil {
+		if l.ctx.Err() != nil {
+			return &Loss{Cause: CauseUser, At: time.Now(), Err: ErrClosed}
+		}
+		return &Loss{Cause: CauseTimeout, At: time.Now(), Err: err}
+	}
+	return &Loss{Cause: CauseTimeout, At: time.Now(), Err: fmt.Errorf("%s within %s", stage, seconds(l.cfg.AttemptTimeout))}
+}
+
+// awaitInfo reads the INFO with which every broker begins.
+func (c *conn) awaitInfo() error {
+	var op wire.Op
+	for {
+		ok, err := c.in.next(&op)
+		if err != nil {
+			return c.protocol(err)
+		}
+		if ok {
+			break
+		}
+		n, err := c.nc.Read(c.in.room())
+		if n == 0 && err != nil {
+			return err
+		}
+		c.in.got(n)
+		c.hear(time.Now())
+	}
+	switch op.Kind {
+	case wire.Info:
+	case wire.Err:
+		c.giveUp(&Loss{Cause: CauseServerError, Text: string(bytes.Trim(op.Arg, "' "))})
+		return c.loss
+	default:
+		return c.protocol(fmt.Errorf("%v before INFO", op.Kind))
+	}
+	info, err := wire.ParseInfo(op.Arg)
+	if err != nil {
+		return c.protocol(err)
+	}
+	if info.TLSRequired {
+		return c.protocol(fmt.Errorf("the broker requires TLS: %w", ErrTLS))
+	}
+	c.info = info
+	return nil
+}
+
+// protocol gives the connection up for what it said.
+func (c *conn) protocol(err error) error {
+	c.giveUp(&Loss{Cause: CauseProtocol, Err: err})
+	return err
+}
+
+// greet sends CONNECT, the subscriptions and a PING, and waits for its PONG.
+// Messages that come before it are delivered.
+func (c *conn) greet() error {
+	greeting := c.link.sayHello(c)
+	// Owned by the connection. Ended by giveUp, which closes the socket;
+	// waited for with wg by whoever made or got the connection.
+	c.wg.Go(c.read)
+	if _, err := c.nc.Write(greeting); err != nil {
+		// The broker may have said why before it closed: the reader knows.
+		<-c.gone
+		return c.loss
+	}
+	select {
+	case <-c.confirmed:
+		return nil
+	case <-c.gone:
+		return c.loss
+	}
+}
+
+// sayHello makes the greeting. From here on, what is done to the subscriptions
+// is kept for c as well.
+func (l *Link) sayHello(c *conn) []byte {
+	connect := wire.ConnectLine{
+		Echo: !l.cfg.NoEcho, Headers: c.info.Headers, NoResponders: c.info.Headers, Protocol: 1,
+		Lang: "go", Version: version, Name: l.cfg.Name,
+		User: c.server.user, Pass: c.server.pass, AuthToken: c.server.token,
+	}
+	greeting := wire.AppendConnect(nil, &connect)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.hello, l.toldHello = c, nil
+	greeting = l.subs.appendAll(greeting)
+	c.ledger.ping(time.Now(), nil)
+	return append(greeting, wire.PingLine...)
+}
+
+// forgetHello notes that the connection greeted came to nothing.
+func (l *Link) forgetHello() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.hello, l.toldHello = nil, nil
+}
+
+// connectFirst asks every server once, or again and again with KeepTrying,
+// until one answers or ctx ends.
+func (l *Link) connectFirst(ctx context.Context) (*conn, error) {
+	var failed ConnectError
+	for attempt := 0; ; attempt++ {
+		l.mu.Lock()
+		s, servers := l.pool.next(), l.pool.len()
+		wait := l.backoff.wait(attempt-servers, servers, l.rng)
+		l.mu.Unlock()
+		if attempt >= servers {
+			if !l.cfg.KeepTrying {
+				return nil, &failed
+			}
+			l.tellRetry(s, attempt+1, wait, failed.Errs[len(failed.Errs)-1])
+			if pause(ctx, wait) != nil {
+				return nil, &failed
+			}
+			failed.Servers, failed.Errs = failed.Servers[1:], failed.Errs[1:]
+		}
+		c, err := l.dial(ctx, s)
+		if err == nil {
+			return c, nil
+		}
+		failed.Servers, failed.Errs = append(failed.Servers, s.String()), append(failed.Errs, err)
+		l.mu.Lock()
+		l.pool.failed(s.address)
+		l.mu.Unlock()
+		if ctx.Err() != nil {
+			return nil, &failed
+		}
+	}
+}
+
+// tellRetry notes and emits that another attempt is planned.
+func (l *Link) tellRetry(s server, attempt int, wait time.Duration, err error) {
+	now := time.Now()
+	l.mu.Lock()
+	l.last.Attempt, l.last.Next = attempt, now.Add(wait)
+	l.mu.Unlock()
+	l.events.emit(Event{Kind: EventRetrying, At: now, Server: s.String(), Attempt: attempt, Next: now.Add(wait), Err: err})
+}
+
+// pause waits for d, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,64 @@
+package link
+
+import "vigil/internal/wire"
+
+// readSize is how much is read at once, and how much room there is at least.
+const readSize = 64 << 10
+
+// shrinkAbove is the size of the buffer above which it is replaced by a small
+// one as soon as a large message has been handled.
+const shrinkAbove = 1 << 20
+
+// inbox is the bytes that came and were not parsed yet. It grows with what has
+// really arrived, never with what was announced, and no further than the
+// parser's limits.
+type inbox struct {
+	parser     wire.Parser
+	buf        []byte
+	start, end int
+}
+
+func (b *inbox) init() {
+	b.parser = wire.Parser{Side: wire.FromBroker, MaxControlLine: maxControlLine, MaxPayload: maxInbound}
+	b.buf = make([]byte, readSize)
+}
+
+// next parses the next operation; false means that more bytes are needed. What
+// op points to is valid until room is called.
+func (b *inbox) next(op *wire.Op) (bool, error) {
+	for b.start < b.end {
+		n, err := b.parser.Next(b.buf[b.start:b.end], op)
+		if err != nil {
+			return false, err
+		}
+		if n == 0 {
+			return false, nil
+		}
+		b.start += n
+		if op.Kind != wire.None {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// room returns where to read to. It moves an operation that is incomplete to
+// the front, and doubles the buffer for one that fills it.
+func (b *inbox) room() []byte {
+	rest := b.end - b.start
+	switch {
+	case rest == 0 && len(b.buf) > shrinkAbove:
+		b.buf = make([]byte, readSize)
+	case rest == len(b.buf):
+		larger := make([]byte, 2*len(b.buf))
+		copy(larger, b.buf)
+		b.buf = larger
+	case b.start > 0:
+		copy(b.buf, b.buf[b.start:b.end])
+	}
+	b.start, b.end = 0, rest
+	return b.buf[rest:]
+}
+
+// got notes that n bytes were read to where room said.
+func (b *inbox) got(n int) { b.end += n }

@@ -1,0 +1,222 @@
+package link
+
+import (
+	"context"
+	"iter"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Link is one connection to a NATS broker which heals itself. All methods may
+// be called concurrently.
+type Link struct {
+	// Fixed after construction.
+	cfg     Config
+	base    time.Time // times kept in an atomic count from here
+	backoff backoff
+	events  *eventHub
+	onEvent *eventQueue     // the queue of the goroutine that calls OnEvent
+	ctx     context.Context // ends with Close
+	cancel  context.CancelFunc
+	done    chan struct{} // closed when every goroutine but the events' ended
+	told    chan struct{} // closed when the events' goroutine ended
+
+	// Atomic.
+	counters counters
+
+	// mu guards what follows. It is held for some memory operations at a time,
+	// never over I/O and never while waiting.
+	mu         sync.Mutex
+	rng        *rand.Rand
+	state      State
+	since      time.Time
+	changed    chan struct{} // closed and renewed when room or state changed; nil if nobody waits
+	closing    bool
+	pool       pool
+	subs       registry
+	out        outQueue
+	conn       *conn  // established, else nil
+	hello      *conn  // being greeted, else nil
+	toldHello  []byte // operations about subscriptions made since hello was greeted
+	maxPayload int64  // of the last broker, 0 for unlimited
+	headers    bool   // whether the last broker has them
+	last       Status // what Status tells beside the live values
+	lost       Tally  // unconfirmed messages of connections lost
+}
+
+// counters are the atomic part of Stats.
+type counters struct {
+	inMessages, inBytes, connections, losses, serverErrors, unknown atomic.Int64
+	outMessages, outBytes                                           int64 // guarded by mu
+	subsMoved                                                       atomic.Int64
+}
+
+// Connect connects to the first of the servers that answers, tried in the
+// order given, and then keeps connected until Close. servers is a list of
+// URLs, nats://[user[:password]@]host[:port], separated by commas. ctx bounds
+// this call alone.
+//
+// It returns a *URLError for a bad URL and a *ConnectError when no server
+// answered.
+func Connect(ctx context.Context, servers string, cfg Config) (*Link, error) {
+	list, err := parseServers(servers)
+	if err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	l := newLink(list, cfg)
+	c, err := l.connectFirst(ctx)
+	if err != nil {
+		l.end()
+		return nil, err
+	}
+	l.attach(c, Event{Kind: EventConnected, At: c.confirmedAt, Server: c.server.String()})
+	// Owned by the Link. Ended by Close through l.ctx, which waits for it.
+	go l.supervise(c)
+	return l, nil
+}
+
+func newLink(servers []server, cfg Config) *Link {
+	now := time.Now()
+	l := &Link{
+		cfg:     cfg,
+		base:    now,
+		backoff: backoff{cfg.RetryBase, cfg.RetryCap},
+		events:  new(eventHub),
+		done:    make(chan struct{}),
+		told:    make(chan struct{}),
+		rng:     rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+		pool:    newPool(servers),
+		since:   now,
+		headers: true,
+	}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	l.onEvent = l.events.add()
+	// Owned by the Link. Ended by the Closed event, which Close and a Connect
+	// that fails emit; Close waits for it unless OnEvent is what calls Close.
+	go l.tell()
+	return l
+}
+
+// tell hands the events to OnEvent and the log.
+func (l *Link) tell() {
+	defer close(l.told)
+	l.events.each(context.Background(), l.onEvent, func(e Event) bool {
+		l.cfg.Logger.Info("link", "event", e.Kind.String(), "server", e.Server, "text", e.String())
+		if l.cfg.OnEvent != nil {
+			l.cfg.OnEvent(e)
+		}
+		return true
+	})
+}
+
+// Close closes the connection, ends and waits for every goroutine, and tells
+// Closed as the last event. What Publish took and no PONG confirmed is
+// returned as an *UnsentError: call Flush first to leave nothing behind. A
+// second Close returns nil when the first has finished.
+//
+// Close may be called from OnEvent; then it does not wait for OnEvent. It must
+// not be called from a subscription's handler.
+func (l *Link) Close() error {
+	l.mu.Lock()
+	first := !l.closing
+	l.closing = true
+	left := UnsentError{Queued: l.out.tally}
+	if l.conn != nil {
+		left.Unconfirmed = l.conn.ledger.unconfirmed()
+	}
+	l.mu.Unlock()
+	l.cancel()
+	<-l.done
+	if !l.events.isBusy(l.onEvent) {
+		<-l.told
+	}
+	if first && left != (UnsentError{}) {
+		return &left
+	}
+	return nil
+}
+
+// end makes the link closed: nothing can be sent any more and no goroutine of
+// a connection is left.
+func (l *Link) end() {
+	l.mu.Lock()
+	l.closing = true
+	l.setState(StateClosed, time.Now())
+	left := l.out.tally
+	l.mu.Unlock()
+	l.cancel()
+	l.events.emit(Event{Kind: EventClosed, At: time.Now(), Unconfirmed: left})
+	close(l.done)
+}
+
+// Done returns a channel that is closed when the link has been closed.
+func (l *Link) Done() <-chan struct{} { return l.done }
+
+// Events returns the events from this call on, until Closed was yielded or ctx
+// ends. It is for one loop; call it again for another. A loop that is slow
+// misses the oldest events, which Event.Missed counts.
+func (l *Link) Events(ctx context.Context) iter.Seq[Event] { return l.events.seq(ctx) }
+
+// Emit queues an event of the layer above, such as SlowConsumer.
+func (l *Link) Emit(e Event) { l.events.emit(e) }
+
+// Status returns how the connection is. It answers at once, whatever the
+// connection is doing.
+func (l *Link) Status() Status {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.last
+	s.State, s.Since, s.Queued = l.state, l.since, l.out.tally
+	if c := l.conn; c != nil {
+		s.LastHeard = c.lastHeard()
+		s.RTT = c.ledger.rtt
+		s.Unconfirmed = c.ledger.unconfirmed()
+	}
+	return s
+}
+
+// Stats returns what was counted since Connect.
+func (l *Link) Stats() Stats {
+	n := &l.counters
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return Stats{
+		InMessages: n.inMessages.Load(), InBytes: n.inBytes.Load(),
+		OutMessages: n.outMessages, OutBytes: n.outBytes,
+		Connections: n.connections.Load(), Losses: n.losses.Load(),
+		Unconfirmed: l.lost, ServerErrors: n.serverErrors.Load(), Unknown: n.unknown.Load(),
+	}
+}
+
+// setState enters a state and wakes whoever waits for a change. mu is held.
+func (l *Link) setState(s State, now time.Time) {
+	if l.state != s {
+		l.state, l.since = s, now
+	}
+	l.broadcast()
+}
+
+// broadcast wakes whoever waits for room or for a state. mu is held.
+func (l *Link) broadcast() {
+	if l.changed != nil {
+		close(l.changed)
+		l.changed = nil
+	}
+}
+
+// change returns a channel that is closed at the next change. mu is held.
+func (l *Link) change() <-chan struct{} {
+	if l.changed == nil {
+		l.changed = make(chan struct{})
+	}
+	return l.changed
+}
+
+// established reports whether operations go to a connection. mu is held.
+func (l *Link) established() bool { return l.state == StateConnected || l.state == StateSuspect }

@@ -1,0 +1,167 @@
+package link
+
+import (
+	"math"
+	"slices"
+
+	"vigil/internal/wire"
+)
+
+// chunkSize bounds one write to the socket. A PING can cut in between two
+// chunks, so it waits for at most this many bytes of ours.
+const chunkSize = 256 << 10
+
+// maxFreeChunks is how many written chunks are kept for reuse, enough for the
+// default out buffer and the chunk being written.
+const maxFreeChunks = 5
+
+// chunk is a run of whole operations, written to the socket at once.
+type chunk struct {
+	buf   []byte
+	tally Tally  // the messages within
+	pings []ping // the PINGs within, in order
+}
+
+// ping is a PING on its way to the peer.
+type ping struct {
+	before Tally        // the messages before it in its chunk
+	done   chan<- error // told when its PONG comes, or that none will; may be nil
+}
+
+func (c *chunk) reset() {
+	c.buf, c.tally = c.buf[:0], Tally{}
+	clear(c.pings)
+	c.pings = c.pings[:0]
+}
+
+// outQueue holds what is to be sent, in order. It knows no lock and no socket.
+type outQueue struct {
+	chunks []*chunk
+	tally  Tally // the messages within
+	size   int   // bytes within, of all operations
+	free   []*chunk
+}
+
+// tail returns the chunk to which an operation of about n bytes is to be
+// appended.
+func (q *outQueue) tail(n int) *chunk {
+	if k := len(q.chunks); k > 0 {
+		c := q.chunks[k-1]
+		if len(c.buf)+n <= chunkSize || len(c.buf) == 0 {
+			return c
+		}
+	}
+	c := q.fresh()
+	q.chunks = append(q.chunks, c)
+	return c
+}
+
+func (q *outQueue) fresh() *chunk {
+	if k := len(q.free); k > 0 {
+		c := q.free[k-1]
+		q.free = q.free[:k-1]
+		return c
+	}
+	return new(chunk)
+}
+
+// publish appends a message: a PUB, or an HPUB if there is a header block.
+func (q *outQueue) publish(n int, subject, reply string, header, payload []byte) {
+	c := q.tail(n)
+	before := len(c.buf)
+	if len(header) > 0 {
+		c.buf = wire.AppendHPub(c.buf, subject, reply, header, payload)
+	} else {
+		c.buf = wire.AppendPub(c.buf, subject, reply, payload)
+	}
+	grown := len(c.buf) - before
+	q.size += grown
+	c.tally.Messages++
+	c.tally.Bytes += int64(grown)
+	q.tally.Messages++
+	q.tally.Bytes += int64(grown)
+}
+
+// control appends other operations, already encoded.
+func (q *outQueue) control(ops []byte) {
+	c := q.tail(len(ops))
+	c.buf = append(c.buf, ops...)
+	q.size += len(ops)
+}
+
+// ping appends a PING.
+func (q *outQueue) ping(done chan<- error) {
+	c := q.tail(len(wire.PingLine))
+	c.buf = append(c.buf, wire.PingLine...)
+	c.pings = append(c.pings, ping{before: c.tally, done: done})
+	q.size += len(wire.PingLine)
+}
+
+// pop takes the first chunk, nil if there is none.
+func (q *outQueue) pop() *chunk {
+	if len(q.chunks) == 0 {
+		return nil
+	}
+	c := q.chunks[0]
+	n := copy(q.chunks, q.chunks[1:])
+	q.chunks[n] = nil
+	q.chunks = q.chunks[:n]
+	q.size -= len(c.buf)
+	q.tally = q.tally.minus(c.tally)
+	return c
+}
+
+// push puts a chunk back to the front.
+func (q *outQueue) push(c *chunk) {
+	q.chunks = append(q.chunks, nil)
+	copy(q.chunks[1:], q.chunks)
+	q.chunks[0] = c
+	q.size += len(c.buf)
+	q.tally = q.tally.plus(c.tally)
+}
+
+// recycle gives a written chunk back.
+func (q *outQueue) recycle(c *chunk) {
+	if len(q.free) < maxFreeChunks && cap(c.buf) <= 2*chunkSize {
+		c.reset()
+		q.free = append(q.free, c)
+	}
+}
+
+// keepMessages drops all that is not a message: after a loss subscriptions are
+// restored from the registry, and a PING has nobody to ask. It returns the
+// PINGs dropped.
+func (q *outQueue) keepMessages() []ping {
+	var dropped []ping
+	q.chunks = slices.DeleteFunc(q.chunks, func(c *chunk) bool {
+		dropped = append(dropped, c.pings...)
+		was := len(c.buf)
+		c.filter(0)
+		q.size -= was - len(c.buf)
+		return len(c.buf) == 0
+	})
+	return dropped
+}
+
+// filter keeps of c the messages that end behind the first written bytes, and
+// nothing else. A message of which only a part was written cannot have been
+// understood, so it is kept whole.
+func (c *chunk) filter(written int) {
+	p := wire.Parser{MaxControlLine: math.MaxInt32, MaxPayload: math.MaxInt32}
+	var op wire.Op
+	kept, at := c.buf[:0], 0
+	c.tally, c.pings = Tally{}, nil
+	for at < len(c.buf) {
+		n, err := p.Next(c.buf[at:], &op)
+		if err != nil || n == 0 {
+			break // cannot be: chunks hold whole operations
+		}
+		if (op.Kind == wire.Pub || op.Kind == wire.HPub) && at+n > written {
+			kept = append(kept, c.buf[at:at+n]...)
+			c.tally.Messages++
+			c.tally.Bytes += int64(n)
+		}
+		at += n
+	}
+	c.buf = kept
+}

@@ -1,0 +1,92 @@
+package link
+
+import (
+	"math/rand/v2"
+	"slices"
+)
+
+// pool is the list of servers, in the order in which they will be tried. It
+// decides and does nothing else.
+type pool struct {
+	entries []poolEntry
+	// credentials are those of the first server given: brokers announce
+	// addresses alone.
+	credentials server
+}
+
+type poolEntry struct {
+	server
+	discovered bool // announced by a broker, not given by the user
+	failures   int  // attempts in a row that failed
+}
+
+// forgetAfter is how often in a row a discovered server may fail before it is
+// forgotten. Those that the user gave never are.
+const forgetAfter = 8
+
+func newPool(servers []server) pool {
+	p := pool{credentials: servers[0]}
+	for _, s := range servers {
+		p.entries = append(p.entries, poolEntry{server: s})
+	}
+	return p
+}
+
+// next returns the server to try now.
+func (p *pool) next() server { return p.entries[0].server }
+
+// len returns how many servers there are, at least one.
+func (p *pool) len() int { return len(p.entries) }
+
+// failed demotes a server that did not answer: all others go before it.
+func (p *pool) failed(address string) {
+	i := p.index(address)
+	if i < 0 {
+		return
+	}
+	e := p.entries[i]
+	e.failures++
+	p.entries = slices.Delete(p.entries, i, i+1)
+	if e.discovered && e.failures >= forgetAfter {
+		return
+	}
+	p.entries = append(p.entries, e)
+}
+
+// lost demotes a server whose connection was lost. It is no failure: it did
+// answer before.
+func (p *pool) lost(address string) {
+	if i := p.index(address); i >= 0 {
+		e := p.entries[i]
+		p.entries = append(slices.Delete(p.entries, i, i+1), e)
+	}
+}
+
+// answered clears the failures of a server.
+func (p *pool) answered(address string) {
+	if i := p.index(address); i >= 0 {
+		p.entries[i].failures = 0
+	}
+}
+
+// discover adds the addresses that a broker announced, in random order, so
+// that clients which learn of them together do not all turn to the same one.
+// Bad ones are passed over, and so are those beyond maxServers.
+func (p *pool) discover(addresses []string, rng *rand.Rand) {
+	order := rng.Perm(len(addresses))
+	for _, i := range order {
+		if len(p.entries) >= maxServers {
+			return
+		}
+		s, err := parseServer(addresses[i])
+		if err != nil || p.index(s.address) >= 0 {
+			continue
+		}
+		s.user, s.pass, s.token = p.credentials.user, p.credentials.pass, p.credentials.token
+		p.entries = append(p.entries, poolEntry{server: s, discovered: true})
+	}
+}
+
+func (p *pool) index(address string) int {
+	return slices.IndexFunc(p.entries, func(e poolEntry) bool { return e.address == address })
+}

@@ -1,0 +1,220 @@
+package link
+
+import (
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"vigil/heartbeat"
+)
+
+func TestParseServers(t *testing.T) {
+	for _, tc := range []struct {
+		in   string
+		want []server
+		err  string
+	}{
+		{in: "nats://127.0.0.1:4222", want: []server{{address: "127.0.0.1:4222"}}},
+		{in: "broker", want: []server{{address: "broker:4222"}}},
+		{in: "broker:1", want: []server{{address: "broker:1"}}},
+		{in: " a , nats://b/ ,", want: []server{{address: "a:4222"}, {address: "b:4222"}}},
+		{in: "nats://[::1]:5", want: []server{{address: "[::1]:5"}}},
+		{in: "nats://u:p@a", want: []server{{address: "a:4222", user: "u", pass: "p"}}},
+		{in: "nats://u:@a", want: []server{{address: "a:4222", user: "u"}}},
+		{in: "t0ken@a", want: []server{{address: "a:4222", token: "t0ken"}}},
+		{in: "", err: `link: server URL "": no server named; want nats://host:4222`},
+		{in: "tls://a", err: `link: server URL "tls://a": scheme tls: TLS is not supported yet`},
+		{in: "http://u:p@a", err: `link: server URL "http://u:xxxxx@a": scheme "http": want nats://host:4222`},
+		{in: "nats://", err: `link: server URL "nats:": no host; want nats://host:4222`},
+		{in: "nats://a:99999", err: `link: server URL "nats://a:99999": port 99999: want 1 to 65535`},
+		{in: "nats://a:4222/x", err: `link: server URL "nats://a:4222/x": something follows the port; want nats://host:4222`},
+		{in: "nats://u:secret@a:b", err: `link: server URL "xxxxx@a:b": invalid port ":b" after host`},
+		{in: strings.Repeat("a,", maxServers+1), err: "link: more than 256 server URLs"},
+	} {
+		got, err := parseServers(tc.in)
+		text := ""
+		if err != nil {
+			text = err.Error()
+		}
+		if text != tc.err {
+			t.Errorf("%q: error %q, want %q", tc.in, text, tc.err)
+		}
+		if len(got) != len(tc.want) {
+			t.Errorf("%q: got %v, want %v", tc.in, got, tc.want)
+			continue
+		}
+		for i := range got {
+			if got[i] != tc.want[i] {
+				t.Errorf("%q: got %+v, want %+v", tc.in, got[i], tc.want[i])
+			}
+		}
+	}
+	if _, err := parseServers("tls://a"); !errors.Is(err, ErrTLS) {
+		t.Errorf("%v is not ErrTLS", err)
+	}
+}
+
+func TestPool(t *testing.T) {
+	list := func(p *pool) string {
+		var names []string
+		for _, e := range p.entries {
+			names = append(names, strings.TrimSuffix(e.address, ":4222"))
+		}
+		return strings.Join(names, " ")
+	}
+	servers, err := parseServers("u:p@a,b,c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newPool(servers)
+	rng := rand.New(rand.NewPCG(1, 2))
+	step := func(why, want string) {
+		t.Helper()
+		if got := list(&p); got != want {
+			t.Errorf("%s: %s, want %s", why, got, want)
+		}
+	}
+	step("in the order given", "a b c")
+	p.failed("a:4222")
+	step("one that failed goes last", "b c a")
+	p.lost("b:4222")
+	step("one that was lost goes last", "c a b")
+	p.failed("nobody:4222")
+	step("one that is unknown changes nothing", "c a b")
+	p.discover([]string{"d:4222", "a:4222", "bad url", "d"}, rng)
+	step("discovered ones are added once", "c a b d")
+	if d := p.entries[3]; d.user != "u" || d.pass != "p" {
+		t.Errorf("discovered server has credentials %+v, want those of the first", d)
+	}
+	for range forgetAfter - 1 {
+		p.failed("d:4222")
+	}
+	p.answered("d:4222")
+	p.failed("d:4222")
+	step("an answer clears the failures", "c a b d")
+	for range forgetAfter {
+		p.failed("d:4222")
+		p.failed("a:4222")
+	}
+	step("a discovered one that fails for long is forgotten, a given one is not", "c b a")
+}
+
+func TestBackoff(t *testing.T) {
+	b := backoff{50 * time.Millisecond, 2 * time.Second}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, tc := range []struct {
+		attempt, servers int
+		limit            time.Duration
+	}{
+		{0, 1, 50 * time.Millisecond}, {1, 1, 100 * time.Millisecond}, {5, 1, 1600 * time.Millisecond},
+		{6, 1, 2 * time.Second}, {1 << 40, 1, 2 * time.Second}, {2, 3, 50 * time.Millisecond},
+		{3, 3, 100 * time.Millisecond}, {-5, 2, 50 * time.Millisecond},
+	} {
+		var low, high, sum time.Duration
+		low = time.Hour
+		const n = 2000
+		for range n {
+			d := b.wait(tc.attempt, tc.servers, rng)
+			low, high, sum = min(low, d), max(high, d), sum+d
+		}
+		if low < 0 || high >= tc.limit || low > tc.limit/50 || high < tc.limit*49/50 {
+			t.Errorf("attempt %d of %d servers: from %v to %v, want full jitter below %v", tc.attempt, tc.servers, low, high, tc.limit)
+		}
+		if mean := sum / n; mean < tc.limit*45/100 || mean > tc.limit*55/100 {
+			t.Errorf("attempt %d: mean %v", tc.attempt, mean)
+		}
+	}
+	if (backoff{}).wait(3, 1, rng) != 0 {
+		t.Error("no base, no wait")
+	}
+	if b.restart(3*time.Second) || !b.restart(4*time.Second) {
+		t.Error("restart")
+	}
+}
+
+// TestClassify has one row for each state that was measured on Linux with
+// packets really dropped and processes really stopped.
+func TestClassify(t *testing.T) {
+	start := time.Now()
+	hb := heartbeat.Evidence{LastHeard: start, Silence: 1800 * time.Millisecond, Probes: 3,
+		FirstProbe: start.Add(900 * time.Millisecond), LastProbe: start.Add(1500 * time.Millisecond)}
+	ms := func(n int) time.Duration { return time.Duration(n) * time.Millisecond }
+	for _, tc := range []struct {
+		why  string
+		tcp  TCPEvidence
+		want Cause
+	}{
+		{"the platform tells nothing", TCPEvidence{}, CauseStale},
+		{"host gone: probes unacknowledged, retransmitted", TCPEvidence{Known: true, Unacked: 3, Backoff: 2, Retransmits: 2, SinceAck: ms(1800)}, CauseHostGone},
+		{"host gone amid a stream", TCPEvidence{Known: true, Unacked: 40, Backoff: 3, SinceAck: ms(1750), Unsent: 1 << 20}, CauseHostGone},
+		{"host gone, nothing retransmitted yet", TCPEvidence{Known: true, Unacked: 3, SinceAck: ms(1800)}, CauseHostGone},
+		{"frozen: each probe acknowledged", TCPEvidence{Known: true, SinceAck: ms(300)}, CauseFrozen},
+		{"frozen: the last probe is just under way", TCPEvidence{Known: true, Unacked: 1, SinceAck: ms(300)}, CauseFrozen},
+		{"frozen, the first probe's acknowledgement only", TCPEvidence{Known: true, SinceAck: ms(905)}, CauseFrozen},
+		{"zero window, its probes acknowledged", TCPEvidence{Known: true, Backoff: 2, SinceAck: ms(400), ZeroWindow: true, Unsent: 9000}, CauseNotReading},
+		{"zero window, then the host went", TCPEvidence{Known: true, Backoff: 4, SinceAck: ms(1800), ZeroWindow: true, Unsent: 9000}, CauseHostGone},
+		{"nothing was acknowledged, nothing is under way", TCPEvidence{Known: true, SinceAck: ms(1800)}, CauseStale},
+	} {
+		if got := classify(hb, tc.tcp); got != tc.want {
+			t.Errorf("%s: %v, want %v", tc.why, got, tc.want)
+		}
+	}
+}
+
+func TestCauseOf(t *testing.T) {
+	for err, want := range map[error]Cause{
+		io.EOF: CauseClosed,
+		&net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ECONNRESET)}:      CauseReset,
+		&net.OpError{Op: "write", Err: os.NewSyscallError("write", syscall.EPIPE)}:         CauseReset,
+		&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}: CauseRefused,
+		&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ENETUNREACH)}:  CauseUnknown,
+		&net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ETIMEDOUT)}:       CauseUnknown,
+	} {
+		if got := causeOf(err); got != want {
+			t.Errorf("%v: %v, want %v", err, got, want)
+		}
+	}
+}
+
+func TestSentences(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC)
+	loss := &Loss{Cause: CauseHostGone, Evidence: heartbeat.Evidence{Silence: 1840 * time.Millisecond, Probes: 3}}
+	for want, e := range map[string]Event{
+		"connected: nats://a:1": {Kind: EventConnected, Server: "nats://a:1"},
+		"suspect: nats://a:1: silent for 1.20 s, 1 probe unanswered": {Kind: EventSuspect, Server: "nats://a:1",
+			Evidence: heartbeat.Evidence{Silence: 1200 * time.Millisecond, Probes: 1}},
+		"alive: nats://a:1: heard again after 1.30 s": {Kind: EventAlive, Server: "nats://a:1",
+			Evidence: heartbeat.Evidence{Silence: 1300 * time.Millisecond}},
+		"lost: nats://a:1: stale: host or network gone (last heard 1.84 s ago, 3 probes unanswered); 1 message (9 bytes) unconfirmed": {
+			Kind: EventLost, Server: "nats://a:1", Loss: loss, Unconfirmed: Tally{1, 9}},
+		"retrying: nats://a:1: attempt 2 in 80 ms (connection refused)": {Kind: EventRetrying, Server: "nats://a:1", At: at,
+			Next: at.Add(80 * time.Millisecond), Attempt: 2, Err: &Loss{Cause: CauseRefused}},
+		"resumed: nats://a:1: deaf for 3.20 s, from 03:04:05.678 to 03:04:08.878": {Kind: EventResumed, Server: "nats://a:1",
+			DeafFrom: at, DeafTo: at.Add(3200 * time.Millisecond)},
+		"lame duck: nats://a:1":                                {Kind: EventLameDuck, Server: "nats://a:1"},
+		"slow consumer: s: full":                               {Kind: EventSlowConsumer, Subject: "s", Err: errors.New("full")},
+		"server error: nats://a:1: server error: 'x'":          {Kind: EventServerError, Server: "nats://a:1", Err: &ServerError{"x"}},
+		"closed; 2 messages (20 bytes) unconfirmed":            {Kind: EventClosed, Unconfirmed: Tally{2, 20}},
+		"connected: nats://a:1 (3 events before this dropped)": {Kind: EventConnected, Server: "nats://a:1", Missed: 3},
+	} {
+		if got := e.String(); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+	var ne net.Error = loss
+	if !ne.Timeout() || !loss.Cause.Stale() || CauseReset.Stale() {
+		t.Error("a stale connection is a timeout")
+	}
+	for d, want := range map[time.Duration]string{0: "0 ms", 999 * time.Millisecond: "999 ms",
+		time.Second: "1.00 s", 7875 * time.Second: "2h11m15s"} {
+		if got := seconds(d); got != want {
+			t.Errorf("%v: %s, want %s", d, got, want)
+		}
+	}
+}

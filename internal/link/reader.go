@@ -1,0 +1,195 @@
+package link
+
+import (
+	"bytes"
+	"strings"
+	"time"
+
+	"vigil/internal/wire"
+)
+
+// read is the reader: it reads, notes that the peer lives, and acts on what
+// came. It ends when the connection is given up.
+func (c *conn) read() {
+	var last lookup
+	for {
+		if err := c.handleAll(&last); err != nil {
+			c.giveUp(&Loss{Cause: CauseProtocol, Err: err})
+			return
+		}
+		n, err := c.nc.Read(c.in.room())
+		if n > 0 {
+			c.in.got(n)
+			c.hear(time.Now())
+			c.link.counters.inBytes.Add(int64(n))
+			if c.suspect.Load() {
+				token(c.poke)
+			}
+			continue
+		}
+		if err != nil {
+			if c.lastErr != "" {
+				c.giveUp(&Loss{Cause: CauseServerError, Text: c.lastErr, Err: err})
+			}
+			c.fail(err)
+			return
+		}
+	}
+}
+
+// token puts a token into a channel that holds one, unless it is there.
+func token(ch chan<- struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}
+
+// handleAll acts on every complete operation that came.
+func (c *conn) handleAll(last *lookup) error {
+	var op wire.Op
+	messages := int64(0)
+	defer func() { c.link.counters.inMessages.Add(messages) }()
+	for {
+		ok, err := c.in.next(&op)
+		if !ok {
+			return err
+		}
+		switch op.Kind {
+		case wire.Msg, wire.HMsg:
+			messages++
+			c.message(&op, last)
+		case wire.Ping:
+			c.owePong()
+		case wire.Pong:
+			c.pong()
+		case wire.Info:
+			if err := c.laterInfo(op.Arg); err != nil {
+				return err
+			}
+		case wire.Err:
+			c.serverError(string(bytes.Trim(op.Arg, "' ")))
+		}
+	}
+}
+
+// lookup remembers the subscription found last: most messages are for the same
+// one as the message before.
+type lookup struct {
+	sub   *subscription
+	sid   []byte
+	moved int64 // counters.subsMoved when it was found
+}
+
+// message hands a message to its subscription.
+func (c *conn) message(op *wire.Op, last *lookup) {
+	l := c.link
+	if moved := l.counters.subsMoved.Load(); last.sub == nil || moved != last.moved || !bytes.Equal(op.SID, last.sid) {
+		l.mu.Lock()
+		last.sub = l.subs.bySID[string(op.SID)]
+		l.mu.Unlock()
+		last.sid, last.moved = append(last.sid[:0], op.SID...), moved
+	}
+	s := last.sub
+	if s == nil {
+		l.counters.unknown.Add(1)
+		return
+	}
+	delivered := s.delivered.Add(1)
+	s.handler(op)
+	if s.limited.Load() {
+		l.endIfDelivered(s, delivered)
+	}
+}
+
+// endIfDelivered drops a subscription that has got all it wanted.
+func (l *Link) endIfDelivered(s *subscription, delivered int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if delivered >= s.max {
+		l.dropSubscription(s.sid)
+	}
+}
+
+// owePong asks the writer to answer a PING.
+func (c *conn) owePong() {
+	l := c.link
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c.owedPongs < maxOwedPongs {
+		c.owedPongs++
+	}
+	l.wakeWriter()
+}
+
+// pong takes the answer to the oldest PING. The first one answers the greeting:
+// the subscriptions are in effect.
+func (c *conn) pong() {
+	now := time.Now()
+	l := c.link
+	l.mu.Lock()
+	done := c.ledger.pong(now)
+	l.mu.Unlock()
+	if done != nil {
+		done <- nil // has room for it
+	}
+	if c.confirmedAt.IsZero() {
+		c.confirmedAt = now
+		close(c.confirmed)
+	}
+}
+
+// laterInfo acts on an INFO that is not the first: the addresses of other
+// brokers, a new limit, the announcement of the end.
+func (c *conn) laterInfo(arg []byte) error {
+	info, err := wire.ParseInfo(arg)
+	if err != nil {
+		return err
+	}
+	l := c.link
+	l.mu.Lock()
+	l.takeInfo(info)
+	others := l.pool.len() > 1
+	l.mu.Unlock()
+	if !info.LameDuck || c.lameDuck {
+		return nil
+	}
+	c.lameDuck = true
+	l.events.emit(Event{Kind: EventLameDuck, At: time.Now(), Server: c.server.String()})
+	if others {
+		c.giveUp(&Loss{Cause: CauseLameDuck})
+	}
+	return nil
+}
+
+// takeInfo notes what a broker tells of itself. mu is held.
+func (l *Link) takeInfo(info *wire.InfoLine) {
+	if info.MaxPayload != 0 {
+		l.maxPayload = max(info.MaxPayload, 0)
+	}
+	l.headers = info.Headers
+	l.pool.discover(info.ConnectURLs, l.rng)
+}
+
+// serverError acts on an -ERR. After most of them the broker closes; then the
+// text is the cause.
+func (c *conn) serverError(text string) {
+	l := c.link
+	l.counters.serverErrors.Add(1)
+	if endsConnection(text) {
+		c.lastErr = text
+	}
+	if c.errorEvents++; c.errorEvents <= maxErrorEvents {
+		l.events.emit(Event{Kind: EventServerError, At: time.Now(), Server: c.server.String(), Err: &ServerError{text}})
+	}
+}
+
+// endsConnection reports whether a broker closes the connection after this
+// -ERR. Those after which it does not are about one operation.
+func endsConnection(text string) bool {
+	text = strings.ToLower(text)
+	return !strings.HasPrefix(text, "permissions violation") &&
+		!strings.HasPrefix(text, "maximum subscriptions exceeded") &&
+		!strings.HasPrefix(text, "invalid subject") &&
+		!strings.HasPrefix(text, "invalid publish subject")
+}

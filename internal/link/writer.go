@@ -1,0 +1,116 @@
+package link
+
+import (
+	"time"
+
+	"vigil/internal/wire"
+)
+
+// askAfter is how many bytes may be handed to the socket before the writer asks
+// for a confirmation by itself. The watcher asks after the heartbeat's Idle.
+const askAfter = 1 << 20
+
+// write is the writer: it takes what is queued and writes it, holding no lock.
+// It ends when the connection is given up.
+func (c *conn) write() {
+	for c.take() {
+		if len(c.front) > 0 {
+			if _, err := c.nc.Write(c.front); err != nil {
+				c.failWrite(err)
+				return
+			}
+		}
+		if c.inHand == nil {
+			continue
+		}
+		n, err := c.nc.Write(c.inHand.buf)
+		if err != nil {
+			c.written = n
+			c.failWrite(err)
+			return
+		}
+	}
+}
+
+// readerKnows is how long a failed write waits for the reader to say why: the
+// broker may have told before it closed.
+const readerKnows = 50 * time.Millisecond
+
+// failWrite gives the connection up because a write failed.
+func (c *conn) failWrite(err error) {
+	timer := time.NewTimer(readerKnows)
+	defer timer.Stop()
+	select {
+	case <-c.gone:
+	case <-timer.C:
+		c.fail(err)
+	}
+}
+
+// take waits for something to write: the PINGs and PONGs for the front, and the
+// next chunk. What was in hand before has been written. False means that the
+// connection was given up.
+func (c *conn) take() bool {
+	l := c.link
+	for {
+		l.mu.Lock()
+		if c.inHand != nil {
+			l.out.recycle(c.inHand)
+			c.inHand = nil
+		}
+		if l.conn != c { // given up, and the queue is no longer ours
+			l.mu.Unlock()
+			return false
+		}
+		c.takeFront()
+		c.takeChunk()
+		if len(c.front) > 0 || c.inHand != nil {
+			l.mu.Unlock()
+			return true
+		}
+		c.writerIdle = true
+		l.mu.Unlock()
+		select {
+		case <-c.wake:
+		case <-c.gone:
+			return false
+		}
+	}
+}
+
+// takeFront makes the operations that go before the next chunk. mu is held.
+func (c *conn) takeFront() {
+	c.front = c.front[:0]
+	for ; c.owedPongs > 0; c.owedPongs-- {
+		c.front = append(c.front, wire.PongLine...)
+	}
+	if c.wantPing {
+		c.wantPing = false
+		c.front = append(c.front, wire.PingLine...)
+		c.ledger.ping(time.Now(), nil)
+	}
+}
+
+// takeChunk takes the next chunk, with a PING at its end when too much would be
+// unconfirmed. mu is held.
+func (c *conn) takeChunk() {
+	l := c.link
+	ch := l.out.pop()
+	if ch == nil {
+		return
+	}
+	now := time.Now()
+	c.ledger.chunk(now, ch)
+	if c.ledger.unasked().Bytes >= askAfter {
+		ch.buf = append(ch.buf, wire.PingLine...)
+		c.ledger.ping(now, nil)
+	}
+	c.inHand, c.written = ch, 0
+	l.broadcast() // there is room again
+}
+
+// askPing makes the writer put a PING before the next chunk. mu is held.
+func (c *conn) askPing() {
+	c.wantPing = true
+	c.link.wakeWriter()
+}

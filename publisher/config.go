@@ -1,0 +1,78 @@
+package publisher
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"time"
+
+	"vigil/heartbeat"
+	"vigil/internal/link"
+)
+
+// DefaultCloseTimeout bounds how long Close waits for the broker to confirm
+// what was published.
+const DefaultCloseTimeout = time.Second
+
+// Config says how a Publisher behaves. The zero value is the default. It is
+// read-only after Connect.
+type Config struct {
+	// Name is shown by the broker's monitoring. Empty is allowed.
+	Name string
+
+	// Heartbeat says when silence is asked about and when it is death. The
+	// zero value is heartbeat.Default: within 2 s.
+	Heartbeat heartbeat.Config
+
+	// OnEvent is called with every event, in order, from one goroutine. It may
+	// take its time without holding up the connection; then the oldest events
+	// are dropped and counted in Event.Missed. It may call Close. Nil is
+	// silent.
+	OnEvent func(Event)
+
+	// Logger gets one record per event. Nil is silent.
+	Logger *slog.Logger
+
+	// OutBuffer bounds the bytes that wait for the socket while connected;
+	// Publish waits when it is full. 0 is 1 MiB. More makes every message wait
+	// longer, not the connection faster.
+	OutBuffer int
+
+	// AwayBuffer bounds the bytes kept while there is no connection; Publish
+	// returns ErrAwayBufferFull when it is full. 0 is 8 MiB, negative keeps
+	// nothing.
+	AwayBuffer int
+
+	// CloseTimeout bounds how long Close waits for the broker to confirm what
+	// was published. 0 is DefaultCloseTimeout, negative is not at all.
+	CloseTimeout time.Duration
+
+	// KeepTrying makes Connect try again until its context ends, instead of
+	// asking every server once.
+	KeepTrying bool
+
+	// AttemptTimeout bounds one attempt to connect. 0 is 2 s.
+	AttemptTimeout time.Duration
+
+	// RetryBase and RetryCap bound the waits between attempts, which are
+	// random and double up to RetryCap. 0 is 50 ms and 2 s.
+	RetryBase, RetryCap time.Duration
+
+	// Dial opens the transport. Nil is TCP.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+func (c Config) withDefaults() Config {
+	if c.CloseTimeout == 0 {
+		c.CloseTimeout = DefaultCloseTimeout
+	}
+	return c
+}
+
+func (c Config) link() link.Config {
+	return link.Config{
+		Name: c.Name, Heartbeat: c.Heartbeat, OnEvent: c.OnEvent, Logger: c.Logger, Dial: c.Dial,
+		AttemptTimeout: c.AttemptTimeout, RetryBase: c.RetryBase, RetryCap: c.RetryCap,
+		KeepTrying: c.KeepTrying, OutBuffer: c.OutBuffer, AwayBuffer: c.AwayBuffer,
+	}
+}

@@ -1,0 +1,133 @@
+package publisher
+
+import (
+	"vigil/heartbeat"
+	"vigil/internal/link"
+	"vigil/internal/wire"
+)
+
+// Event is something that happened to the connection. Its String
+// method gives one readable line. Fields: Kind, At, Server, Loss, Cause,
+// Evidence, Attempt, Next, Err, DeafFrom, DeafTo, Unconfirmed, Subject, Missed;
+// which are set is said beside each kind. Package subscriber has the same type.
+type Event = link.Event
+
+// EventKind says what happened. It is the type of Event.Kind.
+type EventKind = link.EventKind
+
+// The kinds of events. A connection's life is Connected, then Suspect and Alive
+// any number of times, then Lost; after that Retrying until Resumed. Closed is
+// always the last event.
+const (
+	// EventConnected: the first connection stands. Server.
+	EventConnected = link.EventConnected
+	// EventSuspect: a probe is overdue. Server, Evidence, Cause as it looks.
+	EventSuspect = link.EventSuspect
+	// EventAlive: the suspected broker was heard again. Server, Evidence.
+	EventAlive = link.EventAlive
+	// EventLost: the connection was given up. Server, Loss, Unconfirmed.
+	EventLost = link.EventLost
+	// EventRetrying: another attempt is planned. Server, Attempt, Next, Err.
+	EventRetrying = link.EventRetrying
+	// EventResumed: connected again and the subscriptions confirmed. Server,
+	// DeafFrom, DeafTo, Unconfirmed, Attempt.
+	EventResumed = link.EventResumed
+	// EventLameDuck: the broker announced that it will stop. Server.
+	EventLameDuck = link.EventLameDuck
+	// EventSlowConsumer: of subscribers only.
+	EventSlowConsumer = link.EventSlowConsumer
+	// EventServerError: the broker said -ERR. Server, Err.
+	EventServerError = link.EventServerError
+	// EventClosed: the end. Unconfirmed counts what was still to be sent.
+	EventClosed = link.EventClosed
+)
+
+// Cause says why a connection was lost. Its Stale method tells whether the
+// heartbeat found it.
+type Cause = link.Cause
+
+// The causes of a loss.
+const (
+	CauseUnknown     = link.CauseUnknown     // an error of the transport
+	CauseClosed      = link.CauseClosed      // the broker closed (FIN)
+	CauseReset       = link.CauseReset       // the broker's kernel reset (RST)
+	CauseRefused     = link.CauseRefused     // nobody listens there
+	CauseTimeout     = link.CauseTimeout     // an attempt took too long
+	CauseHostGone    = link.CauseHostGone    // stale: not even acknowledged
+	CauseFrozen      = link.CauseFrozen      // stale: acknowledged, not answered
+	CauseNotReading  = link.CauseNotReading  // stale: zero window
+	CauseStale       = link.CauseStale       // stale, the platform tells no more
+	CauseServerError = link.CauseServerError // -ERR, then closed
+	CauseProtocol    = link.CauseProtocol    // not the NATS protocol
+	CauseLameDuck    = link.CauseLameDuck    // left before the broker stops
+	CauseUser        = link.CauseUser        // Close was called
+)
+
+// Loss says why and on what evidence a connection was given up. It is an error
+// whose text is one sentence, and has the fields Cause, Server, At, Evidence
+// (of the heartbeat), TCP (of the kernel), Text (of -ERR) and Err.
+type Loss = link.Loss
+
+// TCPEvidence is what the kernel knew at the verdict: Known, Unacked, Backoff,
+// Retransmits, SinceAck, ZeroWindow, Unsent. It is the type of Loss.TCP.
+type TCPEvidence = link.TCPEvidence
+
+// Evidence is what the heartbeat knew. It is the type of Loss.Evidence.
+type Evidence = heartbeat.Evidence
+
+// Tally counts messages and their bytes. It is the type of Event.Unconfirmed.
+type Tally = link.Tally
+
+// State is what the connection is doing. It is the type of Status.State.
+type State = link.State
+
+// The states of a connection.
+const (
+	StateConnecting   = link.StateConnecting
+	StateConnected    = link.StateConnected
+	StateSuspect      = link.StateSuspect
+	StateReconnecting = link.StateReconnecting
+	StateClosed       = link.StateClosed
+)
+
+// Status is how the connection is at one moment: State, Since, Server,
+// ServerName, ServerVersion, LastHeard, RTT, Evidence, Attempt, Next, Loss,
+// Queued, Unconfirmed.
+type Status = link.Status
+
+// ConnectionStats counts since Connect: InMessages, InBytes, OutMessages,
+// OutBytes, Connections, Losses, Unconfirmed, ServerErrors, Unknown.
+type ConnectionStats = link.Stats
+
+// Header holds the headers of a message: its methods are Get, Set, Add, Check.
+type Header = wire.Header
+
+// Errors of Connect, beside those of its context.
+type (
+	// ConnectError: no server answered. Servers, Errs.
+	ConnectError = link.ConnectError
+	// URLError: a server URL was refused. URL, Err.
+	URLError = link.URLError
+	// ServerError: the broker said -ERR. It is Event.Err of a ServerError
+	// event. Text.
+	ServerError = link.ServerError
+	// InterruptedError: the connection was lost during Flush. Loss.
+	InterruptedError = link.InterruptedError
+	// PayloadError: a message is larger than the broker takes. Size, Max.
+	PayloadError = link.PayloadError
+	// UnsentError: what Close left behind. Queued, Unconfirmed.
+	UnsentError = link.UnsentError
+)
+
+// Errors on which callers branch.
+var (
+	// ErrClosed: Close was called.
+	ErrClosed = link.ErrClosed
+	// ErrTLS: a URL, or the broker, wants TLS.
+	ErrTLS = link.ErrTLS
+	// ErrAwayBufferFull: a message was not taken, since there is no connection
+	// and the buffer for that time is full.
+	ErrAwayBufferFull = link.ErrAwayBufferFull
+	// ErrNoHeaders: the broker does not support headers.
+	ErrNoHeaders = link.ErrNoHeaders
+)

@@ -1,0 +1,113 @@
+package subscriber
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"vigil/heartbeat"
+	"vigil/internal/link"
+)
+
+// Defaults for [Config].
+const (
+	// DefaultMaxPending bounds the messages that wait for one subscription.
+	DefaultMaxPending = 65536
+	// DefaultMaxPendingBytes bounds their bytes.
+	DefaultMaxPendingBytes = 64 << 20
+)
+
+// Config says how a Subscriber behaves. The zero value is the default. It is
+// read-only after Connect.
+type Config struct {
+	// Name is shown by the broker's monitoring. Empty is allowed.
+	Name string
+
+	// Heartbeat says when silence is asked about and when it is death. The
+	// zero value is heartbeat.Default: within 2 s, for one small message every
+	// 0.9 s of silence.
+	Heartbeat heartbeat.Config
+
+	// OnEvent is called with every event, in order, from one goroutine. It may
+	// take its time without holding up the connection; then the oldest events
+	// are dropped and counted in Event.Missed. It may call Close. Nil is
+	// silent.
+	OnEvent func(Event)
+
+	// Logger gets one record per event. Nil is silent.
+	Logger *slog.Logger
+
+	// MaxPending and MaxPendingBytes bound what waits for one subscription's
+	// consumer. When either is reached the newest messages are dropped,
+	// counted in Stats, and an EventSlowConsumer tells. 0 is DefaultMaxPending
+	// and DefaultMaxPendingBytes, negative is no bound.
+	MaxPending, MaxPendingBytes int
+
+	// KeepTrying makes Connect try again until its context ends, instead of
+	// asking every server once.
+	KeepTrying bool
+
+	// AttemptTimeout bounds one attempt to connect, from dialling to confirmed
+	// subscriptions. 0 is 2 s.
+	AttemptTimeout time.Duration
+
+	// RetryBase and RetryCap bound the waits between attempts, which are
+	// random and double up to RetryCap. 0 is 50 ms and 2 s.
+	RetryBase, RetryCap time.Duration
+
+	// NoEcho keeps messages sent with Respond from the own subscriptions.
+	NoEcho bool
+
+	// Dial opens the transport. Nil is TCP.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+func (c Config) withDefaults() Config {
+	if c.MaxPending == 0 {
+		c.MaxPending = DefaultMaxPending
+	}
+	if c.MaxPendingBytes == 0 {
+		c.MaxPendingBytes = DefaultMaxPendingBytes
+	}
+	return c
+}
+
+func (c Config) link() link.Config {
+	return link.Config{
+		Name: c.Name, Heartbeat: c.Heartbeat, OnEvent: c.OnEvent, Logger: c.Logger, Dial: c.Dial,
+		AttemptTimeout: c.AttemptTimeout, RetryBase: c.RetryBase, RetryCap: c.RetryCap,
+		KeepTrying: c.KeepTrying, NoEcho: c.NoEcho,
+	}
+}
+
+// SlowConsumerError says that messages are being dropped for want of room. It
+// is Event.Err of an EventSlowConsumer.
+type SlowConsumerError struct {
+	Pending, PendingBytes int   // what waits
+	Dropped               int64 // messages dropped so far, over all episodes
+}
+
+// Error returns the numbers in one sentence.
+func (e *SlowConsumerError) Error() string {
+	return fmt.Sprintf("%d messages (%d bytes) wait, new ones are dropped (%d so far)", e.Pending, e.PendingBytes, e.Dropped)
+}
+
+// UnhandledError says how many messages had arrived and were not handled.
+type UnhandledError struct {
+	Messages int
+	Err      error // why they will not be, nil for Close
+}
+
+// Error returns the number and the reason.
+func (e *UnhandledError) Error() string {
+	text := fmt.Sprintf("subscriber: %d messages were not handled", e.Messages)
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+// Unwrap returns the reason.
+func (e *UnhandledError) Unwrap() error { return e.Err }
