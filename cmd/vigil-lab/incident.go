@@ -53,15 +53,7 @@ func (f *incidentFlags) run(cmd *cobra.Command, _ []string) error {
 	if mode == fault.Proxied {
 		return f.play(cmd.Context(), mode)
 	}
-	var err error
-	status := fault.RunIsolated(func() int {
-		err = f.play(cmd.Context(), mode)
-		return cli.OK
-	})
-	if err == nil && status != cli.OK {
-		os.Exit(status) // the isolated process has said why
-	}
-	return err
+	return isolated(func() error { return f.play(cmd.Context(), mode) })
 }
 
 // maxOutage bounds a run to what somebody would wait for.

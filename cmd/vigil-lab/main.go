@@ -4,6 +4,7 @@
 //
 //	vigil-lab             the incident, on Vigil's broker and on nats-server
 //	vigil-lab --json      the same, one JSON object a line
+//	vigil-lab idle        what an idle connection costs, in bytes per second
 //	vigil-lab --help      the rest
 package main
 
@@ -25,7 +26,7 @@ func main() {
 		RunE:  run.run,
 	}
 	run.register(root)
-	root.AddCommand(incidentCommand(), serveCommand())
+	root.AddCommand(incidentCommand(), idleCommand(), serveCommand())
 	os.Exit(cli.Run(root))
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"time"
 
@@ -30,8 +31,8 @@ func brokerCommand() *cobra.Command {
 			if log {
 				cfg.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
 			}
-			if cfg.Port == 0 {
-				return cli.Usagef("port 0: want 1 to 65535, or -1 for any free port")
+			if cfg.Port < broker.RandomPort || cfg.Port == 0 || cfg.Port > math.MaxUint16 {
+				return cli.Usagef("port %d: want 1 to 65535, or %d for any free port", cfg.Port, broker.RandomPort)
 			}
 			return serve(cmd, cfg)
 		},

@@ -9,6 +9,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -44,7 +45,19 @@ func (f *clientFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.within, "within", "2s", `notice a vanished broker within this time; "lesson" is the lesson's 10 s + 3 × 3 s`)
 }
 
-// show tells an event on standard error as it happens.
+// show tells an event on standard error as it happens. That the program itself
+// closed is no news, unless something was left unsent.
 func show(e subscriber.Event) {
+	if e.Kind == subscriber.EventClosed && e.Unconfirmed.Messages == 0 {
+		return
+	}
 	fmt.Fprintf(os.Stderr, "%s  %v\n", e.At.Format("15:04:05.000"), e)
+}
+
+// connectError makes a wrong URL a wrong command line.
+func connectError(err error) error {
+	if wrong, ok := errors.AsType[*subscriber.URLError](err); ok {
+		return &cli.UsageError{Err: wrong}
+	}
+	return err
 }

@@ -73,7 +73,7 @@ func (f *pubFlags) run(cmd *cobra.Command, to, data string) error {
 	ctx := cmd.Context()
 	pub, err := publisher.Connect(ctx, f.server, publisher.Config{Name: "vigil pub", Heartbeat: beat, OnEvent: show})
 	if err != nil {
-		return err
+		return connectError(err)
 	}
 	defer pub.Close()
 	next := repeat(data, f.count)

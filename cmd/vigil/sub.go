@@ -52,14 +52,21 @@ func (f *subFlags) run(ctx context.Context, pattern string) error {
 	}
 	sub, err := subscriber.Connect(ctx, f.server, subscriber.Config{Name: "vigil sub", Heartbeat: beat, OnEvent: show})
 	if err != nil {
-		return err
+		return connectError(err)
 	}
 	defer sub.Close()
-	s, err := sub.SubscribeQueue(pattern, f.queue)
+	s, err := f.subscribe(sub, pattern)
 	if err != nil {
 		return err
 	}
 	return f.print(ctx, s)
+}
+
+func (f *subFlags) subscribe(sub *subscriber.Subscriber, pattern string) (*subscriber.Subscription, error) {
+	if f.queue == "" {
+		return sub.Subscribe(pattern)
+	}
+	return sub.SubscribeQueue(pattern, f.queue)
 }
 
 // print writes messages until there were enough or ctx ends. Output is flushed

@@ -1,0 +1,27 @@
+package fault
+
+import (
+	"fmt"
+
+	"github.com/vishvananda/netlink"
+)
+
+// Traffic returns what has passed between the host and the switch, both ways
+// together, since the host was made or rebooted: frames, and their bytes with
+// Ethernet headers.
+func (h *Host) Traffic() (frames, bytes uint64, err error) {
+	err = withNetlink(h.sw.ns, func(nl *netlink.Handle) error {
+		link, err := nl.LinkByName(hostPort(h.n))
+		if err != nil {
+			return err
+		}
+		if s := link.Attrs().Statistics; s != nil {
+			frames, bytes = s.RxPackets+s.TxPackets, s.RxBytes+s.TxBytes
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("fault: traffic of host %d: %w", h.n, err)
+	}
+	return frames, bytes, nil
+}
