@@ -239,7 +239,7 @@ func (h *Host) unplug() error {
 		return nl.LinkDel(link)
 	})
 	// Without it the namespace goes too, when TCP has given up.
-	if e:= within(h.ns, destroyOrphans);e!=nil {println(e.Error())}
+	_ = within(h.ns, destroyOrphans)
 	h.ns.Close()
 	return err
 }

@@ -50,6 +50,19 @@ func liveOnce(t *testing.T, mode Mode) {
 		t.Fatal("two processes on one site")
 	}
 	do(t, s.Close())
+	if _, err := s.Start(t.Context(), echoAt()); err == nil {
+		t.Fatal("a process started on a closed site")
+	}
+	if h, ok := s.(*hostSite); ok {
+		c := play("echo")
+		c.Host = h.host
+		if _, err := StartProcess(t.Context(), c); err == nil {
+			t.Fatal("a process started on a closed host")
+		}
+	}
+	if _, err := StartProcess(t.Context(), play("fail")); err == nil {
+		t.Fatal("a failing process started")
+	}
 }
 
 // held is what a leak would show in.

@@ -43,11 +43,11 @@ type Command struct {
 // concurrently.
 type Process struct {
 	// Fixed after construction.
-	cmd    *exec.Cmd
-	url    string
-	stdin  io.Closer // the lifeline: its end tells the child to exit
-	stderr *tail
-	done   chan struct{}
+	cmd      *exec.Cmd
+	url      string
+	lifeline *os.File // its end tells the child to exit; closed by own
+	stderr   *tail
+	done     chan struct{}
 
 	// Written by own before done is closed, read after.
 	err error
@@ -106,18 +106,18 @@ func newProcess(c Command) (*Process, *firstLine, error) {
 	cmd.WaitDelay = pipeGrace
 	p := &Process{cmd: cmd, stderr: &tail{next: c.Stderr}, done: make(chan struct{})}
 	cmd.Stderr = p.stderr
-	stdin, err := cmd.StdinPipe()
+	in, lifeline, err := os.Pipe()
 	if err != nil {
 		return nil, nil, err
 	}
-	p.stdin = stdin
-	r, w, err := os.Pipe()
+	r, out, err := os.Pipe()
 	if err != nil {
-		stdin.Close()
+		in.Close()
+		lifeline.Close()
 		return nil, nil, err
 	}
-	cmd.Stdout = w
-	return p, &firstLine{r: r, w: w, ended: make(chan struct{})}, nil
+	cmd.Stdin, cmd.Stdout, p.lifeline = in, out, lifeline
+	return p, &firstLine{r: r, childEnds: []*os.File{in, out}, ended: make(chan struct{})}, nil
 }
 
 // own starts the child and reaps it, both on one locked thread: Linux sends the
@@ -126,10 +126,12 @@ func newProcess(c Command) (*Process, *firstLine, error) {
 func (p *Process) own(host *Host, stdout *firstLine, started chan<- error) {
 	onThread(func() {
 		err := startIn(host, p)
-		stdout.w.Close()
+		for _, f := range stdout.childEnds {
+			f.Close()
+		}
 		if err != nil {
 			stdout.r.Close()
-			p.stdin.Close()
+			p.lifeline.Close()
 			started <- err
 			return
 		}
@@ -139,6 +141,7 @@ func (p *Process) own(host *Host, stdout *firstLine, started chan<- error) {
 			err = nil // a descendant held the pipes; the child itself is gone
 		}
 		stdout.finish()
+		p.lifeline.Close()
 		p.err = err
 		close(p.done)
 	})
@@ -214,8 +217,9 @@ func (p *Process) epitaph() string {
 // firstLine hands over the first line of a child's output and discards the
 // rest, so that the child never blocks on a full pipe.
 type firstLine struct {
-	r, w  *os.File
-	ended chan struct{}
+	r         *os.File
+	childEnds []*os.File // the pipe ends to close once the child has them
+	ended     chan struct{}
 }
 
 // read sends the first line, or an empty one if there is none.

@@ -27,7 +27,7 @@ const (
 func (m Mode) Limits() string {
 	switch m {
 	case PacketsDropped:
-		return "virtual links have no loss, delay or narrowness of their own, and the machine's one CPU and clock are shared by all hosts."
+		return "virtual links have no loss, delay or narrowness of their own, and all hosts share the machine's CPUs and clock."
 	case Proxied:
 		return "the kernel before the proxy goes on acknowledging and accepting, so TCP keep-alive, TCP_USER_TIMEOUT and new dials see a living host, and no RST comes when the host is back."
 	}

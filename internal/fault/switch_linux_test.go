@@ -107,6 +107,9 @@ func TestVanishIsSilentAndTheReturnResets(t *testing.T) {
 	if info := expectEstablished(t, busy); info.Unacked == 0 {
 		t.Error("somebody acknowledged what was sent to a dead host")
 	}
+	if frames, size, err := h.Traffic(); err != nil || frames < 10 || size < 10*54 {
+		t.Errorf("%d frames, %d bytes, %v passed; want two handshakes and echoes at least", frames, size, err)
+	}
 	if n, err := h.Dropped(); err != nil || n < 3 {
 		t.Errorf("%d packets dropped, %v; want two FINs and a write at least", n, err)
 	}
@@ -217,7 +220,8 @@ func TestClosedHostAndSwitchSaySo(t *testing.T) {
 	c.Host = h
 	_, startErr := StartProcess(testContext(t), c)
 	_, hostErr := s.NewHost(3)
-	for _, err := range []error{h.Drop(Both), h.Heal(), h.Reboot(), startErr, hostErr} {
+	_, _, trafficErr := h.Traffic()
+	for _, err := range []error{h.Drop(Both), h.Heal(), h.Reboot(), startErr, hostErr, trafficErr} {
 		if !errors.Is(err, ErrClosed) {
 			t.Errorf("after Close: %v", err)
 		}

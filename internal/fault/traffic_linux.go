@@ -10,6 +10,11 @@ import (
 // together, since the host was made or rebooted: frames, and their bytes with
 // Ethernet headers.
 func (h *Host) Traffic() (frames, bytes uint64, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return 0, 0, ErrClosed
+	}
 	err = withNetlink(h.sw.ns, func(nl *netlink.Handle) error {
 		link, err := nl.LinkByName(hostPort(h.n))
 		if err != nil {
