@@ -34,8 +34,11 @@ type Broker struct {
 	// pumps counts the goroutines that Shutdown waits for.
 	pumps sync.WaitGroup
 
-	mu      sync.Mutex
+	mu sync.Mutex
+	// clients holds every connection, also those that are being turned away.
 	clients map[uint64]*client
+	// rejects counts those that are.
+	rejects int
 	lastID  uint64
 	closing bool
 }
@@ -176,32 +179,39 @@ func (b *Broker) welcome(conn net.Conn) {
 	}
 	b.lastID++
 	c := newClient(b, b.lastID, conn)
-	full := len(b.clients) >= b.cfg.MaxConnections
-	if !full {
-		b.clients[c.id] = c
-	}
-	// Under the lock, so that Shutdown does not begin to wait in between.
-	b.pumps.Go(func() {
-		if full {
-			c.turnAway()
+	pump, rejects := c.run, 0
+	if len(b.clients)-b.rejects >= b.cfg.MaxConnections {
+		if b.rejects >= maxRejects {
+			b.mu.Unlock()
+			_ = conn.Close()
 			return
 		}
-		c.run()
+		pump, rejects = c.turnAway, 1
+	}
+	b.clients[c.id] = c
+	b.rejects += rejects
+	// The client's goroutine ends with its stream, and Shutdown waits for it.
+	// It starts under the lock, so that Shutdown cannot begin to in between.
+	b.pumps.Go(func() {
+		pump()
 		b.mu.Lock()
 		delete(b.clients, c.id)
+		b.rejects -= rejects
 		b.mu.Unlock()
 	})
 	b.mu.Unlock()
 }
 
+// maxRejects bounds the clients that are being turned away at once; more are
+// closed without a word. Each keeps a descriptor until it has read why.
+const maxRejects = 256
+
 // turnAway tells a client that there is no room for it.
 func (c *client) turnAway() {
+	c.reasonIs(tooManyClients)
 	b := wire.AppendInfo(getBuffer(minBuffer), c.broker.infoFor(c))
 	c.sendNow(wire.AppendErr(b, textMaxConnections))
-	c.reasonIs(tooManyClients)
-	c.out.finish()
-	c.drain()
-	c.close(tooManyClients)
+	c.end(true)
 }
 
 func (b *Broker) isClosing() bool {

@@ -40,9 +40,10 @@ type client struct {
 	reason    closeReason // valid once the stream is closed
 }
 
-// lingerFor is how long a client that broke the protocol has to read its -ERR.
-// A socket closed with input unread makes the kernel send a reset, upon which
-// the other end may drop what it had not read yet.
+// lingerFor is how long a client has to take its last output. One that broke
+// the protocol is also waited for so long to close its side: a socket closed
+// with input unread makes the kernel send a reset, upon which the other end may
+// drop what it had not read yet, such as the -ERR.
 const lingerFor = time.Second
 
 func newClient(b *Broker, id uint64, conn net.Conn) *client {
@@ -59,6 +60,7 @@ func newClient(b *Broker, id uint64, conn net.Conn) *client {
 	c.out = outbox{
 		stream:   c.stream,
 		limit:    b.cfg.MaxPending,
+		mark:     min(congestion, b.cfg.MaxPending/2),
 		deadline: b.cfg.WriteDeadline,
 		broken:   c.outputEnded,
 		spawn:    b.pumps.Go,
@@ -71,16 +73,23 @@ func (c *client) run() {
 	c.heardNow()
 	c.sendNow(wire.AppendInfo(getBuffer(minBuffer), c.broker.infoFor(c)))
 	c.broker.liveness.add(c)
-	err := c.readLoop()
-	if err != nil {
-		c.endViolation(err)
+	broken := c.readLoop()
+	if broken != nil {
+		c.reasonIs(protocolError)
+		if broken.text != "" {
+			own := c.publish.own()
+			own.buf = wire.AppendErr(own.buf, broken.text)
+		}
 	}
+	c.publish.flush()
+	c.publish.forget()
 	c.broker.liveness.remove(c)
 	c.broker.routes.removeAll(c)
-	c.out.discard()
-	c.in.consumed(len(c.in.buf))
-	c.in.shrink()
-	c.publish.forget()
+	c.end(broken != nil)
+	if broken != nil {
+		c.log.Info("client gone", "reason", string(c.reason), "error", broken.cause)
+		return
+	}
 	c.log.Info("client gone", "reason", string(c.reason))
 }
 
@@ -90,7 +99,7 @@ func (c *client) readLoop() *violation {
 	for {
 		n, err := c.stream.read(&c.in)
 		if err != nil {
-			c.close(readReason(err))
+			c.reasonIs(readReason(err))
 			return nil
 		}
 		c.heardNow()
@@ -138,15 +147,18 @@ func (c *client) obey(op *wire.Op) *violation {
 	case doPublish:
 		c.publish.route(op)
 	case doSubscribe:
-		if !c.broker.routes.subscribe(c, op, c.broker.cfg.MaxSubscriptions) {
-			own.buf = wire.AppendErr(own.buf, textMaxSubscriptions)
+		if text := c.broker.routes.subscribe(c, op, c.broker.cfg.MaxSubscriptions); text != "" {
+			own.buf = wire.AppendErr(own.buf, text)
 		} else {
 			own.buf = c.session.acknowledge(own.buf)
 		}
 	case doUnsubscribe:
-		c.broker.routes.unsubscribe(c, op)
+		if c.broker.routes.unsubscribe(c, op) {
+			c.settle()
+		}
 	case doReset:
 		c.broker.routes.removeAll(c)
+		c.settle()
 	case doWelcome:
 		own.buf = wire.AppendInfo(own.buf, c.broker.welcomeFor(c))
 	}
@@ -156,25 +168,51 @@ func (c *client) obey(op *wire.Op) *violation {
 	return nil
 }
 
-// endViolation closes the stream behind what the client has already earned:
-// the effects of its earlier operations, and the -ERR.
-func (c *client) endViolation(v *violation) {
-	if v.text != "" {
-		own := c.publish.own()
-		own.buf = wire.AppendErr(own.buf, v.text)
+// settle waits until no message is on its way that was routed to a
+// subscription which has ended since. So none comes behind the PONG that
+// follows an UNSUB, the sid may be used again, and a member that leaves a queue
+// group in order takes no message with it.
+//
+// The wait is for other clients' read loops to end their batch. They do not
+// wait for anything meanwhile: a read loop waits here and in publisher.hold
+// alone, and holds no claim in either.
+func (c *client) settle() {
+	if !c.out.claimed() {
+		return
 	}
-	c.publish.flush()
-	c.log.Info("protocol violation", "error", v.cause)
-	c.reasonIs(protocolError)
-	c.out.finish()
-	c.drain()
-	c.close(protocolError)
+	c.publish.handOver()
+	c.out.settle()
 }
 
-// drain reads and forgets, until the client has closed its side or has had the
-// time to.
-func (c *client) drain() {
-	if c.stream.setReadDeadline(time.Now().Add(lingerFor)) != nil {
+// end closes the stream behind what the client has earned, and gives back what
+// it holds. With linger it waits for the client to close its side. It takes no
+// longer than lingerFor.
+func (c *client) end(linger bool) {
+	until := time.Now().Add(lingerFor)
+	flushed := c.out.finish()
+	if linger {
+		c.drain(until)
+	}
+	c.in.consumed(len(c.in.buf))
+	c.in.shrink()
+	select {
+	case <-flushed:
+	default:
+		timer := time.NewTimer(time.Until(until))
+		defer timer.Stop()
+		select {
+		case <-flushed:
+		case <-timer.C:
+		}
+	}
+	_ = c.stream.close()
+	c.out.discard()
+}
+
+// drain reads and forgets, until the client has closed its side or the time is
+// up.
+func (c *client) drain(until time.Time) {
+	if c.stream.setReadDeadline(until) != nil {
 		return
 	}
 	for {
@@ -188,7 +226,8 @@ func (c *client) drain() {
 // sendNow sends b, a pooled buffer, from outside the read loop.
 func (c *client) sendNow(b []byte) { c.out.send(b) }
 
-// outputEnded is told by the outbox that nothing more will be written.
+// outputEnded is told by the outbox that nothing more will be written. It must
+// not wait: a publisher may be the one who tells.
 func (c *client) outputEnded(reason closeReason) {
 	if reason == finished {
 		_ = c.stream.closeWrite()

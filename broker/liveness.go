@@ -137,12 +137,12 @@ func (w *watch) step(now, heard time.Time) heartbeat.Action {
 	return action
 }
 
-// endStale closes a client that does not answer. Its socket may take nothing
-// more, so the -ERR is a courtesy that is not waited for.
+// endStale ends a client that does not answer: its read loop wakes and ends the
+// stream in order, so that a client which is only mute gets its -ERR.
 func (c *client) endStale() {
 	c.reasonIs(staleConnection)
 	c.sendNow(wire.AppendErr(getBuffer(minBuffer), textStale))
-	c.close(staleConnection)
+	_ = c.stream.setReadDeadline(time.Unix(1, 0))
 }
 
 // turns is a heap of clients by the time of their turn.

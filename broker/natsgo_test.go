@@ -13,7 +13,7 @@ import (
 )
 
 // patience is how long a test waits for something that must happen.
-const patience = 20 * time.Second
+const patience = 10 * time.Second
 
 func start(t *testing.T, cfg broker.Config) *broker.Broker {
 	t.Helper()

@@ -18,6 +18,7 @@ type outbox struct {
 	// Fixed after construction.
 	stream   transport
 	limit    int           // bytes that may wait
+	mark     int           // bytes that may wait before publishers are held back
 	deadline time.Duration // how long the stream may take nothing
 	broken   func(reason closeReason)
 	// spawn runs the writer goroutine and lets Shutdown wait for it.
@@ -45,15 +46,32 @@ type outbox struct {
 	// progressed is when the stream last took a byte; meaningful while
 	// pending > 0.
 	progressed time.Time
-	// drained is closed when pending falls below half the congestion mark;
-	// nil when nobody waits for it.
+	// drained is closed when pending falls below half the mark; nil when
+	// nobody waits for it.
 	drained chan struct{}
+	// flushed is closed when what was queued at finish is written or
+	// discarded; nil before finish.
+	flushed chan struct{}
+
+	// claims counts the publishers that hold output for this client which
+	// they have not sent yet: on one side those who began before the last
+	// settle, on the other those since.
+	claims [2]int
+	side   claim
+	// settled is closed when claims of the older side reach 0; nil when
+	// nobody waits for it.
+	settled chan struct{}
 }
+
+// claim is what a publisher holds from its first message for a client until it
+// sends them: the side of outbox.claims that counts it.
+type claim uint8
 
 const (
 	// congestion is what may wait for a client before those who publish to it
-	// are held back, in bytes. It is well above what a client that keeps up
-	// ever has, and bounds how old its messages get.
+	// are held back, in bytes, if half the limit is not less. It is well above
+	// what a client that keeps up ever has, and bounds how old its messages
+	// get.
 	congestion = 4 << 20
 	// stuckAfter is how long a client's socket takes nothing before nobody
 	// waits for it any more.
@@ -63,12 +81,61 @@ const (
 	burst = 8
 )
 
+// claim announces output that is going to be sent with sendClaimed.
+func (o *outbox) claim() claim {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.claims[o.side]++
+	return o.side
+}
+
+// settle waits until all output that was claimed before is sent. Only the
+// client's read loop calls it, and it must hold no claim itself: two clients
+// could wait for each other.
+func (o *outbox) settle() {
+	o.mu.Lock()
+	if o.claims[o.side] == 0 { // and none on the other side since the last settle
+		o.mu.Unlock()
+		return
+	}
+	o.side = 1 - o.side
+	settled := make(chan struct{})
+	o.settled = settled
+	o.mu.Unlock()
+	<-settled
+}
+
+// claimed reports whether a settle would have to wait.
+func (o *outbox) claimed() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.claims[o.side] > 0
+}
+
+// sendClaimed is send for output that was claimed; b may be empty.
+func (o *outbox) sendClaimed(b []byte, c claim) (congested bool) {
+	o.mu.Lock()
+	o.claims[c]--
+	if o.settled != nil && c != o.side && o.claims[c] == 0 {
+		// The reader goes on after this lock is released, and what it sends
+		// then is queued behind b.
+		defer close(o.settled)
+		o.settled = nil
+	}
+	return o.sendLocked(b)
+}
+
 // send takes over b, a pooled buffer, and writes or queues it. It reports
 // whether the client is congested and still taking bytes, so that the sender
 // had better wait.
 func (o *outbox) send(b []byte) (congested bool) {
 	o.mu.Lock()
-	if o.closed || o.ending {
+	return o.sendLocked(b)
+}
+
+// sendLocked is send with mu held; it releases it.
+func (o *outbox) sendLocked(b []byte) (congested bool) {
+	if o.closed || o.ending || len(b) == 0 {
 		o.mu.Unlock()
 		putBuffer(b)
 		return false
@@ -87,7 +154,7 @@ func (o *outbox) send(b []byte) (congested bool) {
 		return false
 	}
 	if o.writing {
-		congested = o.pending > congestion && !o.stuckLocked()
+		congested = o.pending > o.mark && !o.stuckLocked()
 		o.mu.Unlock()
 		return congested
 	}
@@ -184,12 +251,20 @@ func (o *outbox) next() ([]byte, bool) {
 		o.bounded = false
 	}
 	o.writing = false
-	ending := o.ending && !o.closed
-	o.mu.Unlock()
-	if ending {
-		o.broken(finished)
-	}
+	o.endLocked()
 	return nil, false
+}
+
+// endLocked tells, when the outbox is ending and everything is written, that it
+// has ended. It releases mu.
+func (o *outbox) endLocked() {
+	if !o.ending || o.closed || o.writing {
+		o.mu.Unlock()
+		return
+	}
+	o.discardLocked()
+	o.mu.Unlock()
+	o.broken(finished)
 }
 
 // wrote counts n bytes that the stream took.
@@ -208,11 +283,13 @@ func (o *outbox) wrote(n int) {
 		o.sent = 0
 	}
 	if o.pending == 0 {
+		// A queue that had grown out of inline left copies there.
+		o.inline = [2][]byte{}
 		o.queue = o.inline[:0]
 	} else {
 		o.progressed = time.Now()
 	}
-	if o.drained != nil && o.pending < congestion/2 {
+	if o.drained != nil && o.pending < o.mark/2 {
 		close(o.drained)
 		o.drained = nil
 	}
@@ -223,7 +300,7 @@ func (o *outbox) wrote(n int) {
 func (o *outbox) drainedOrClosed() <-chan struct{} {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.closed || o.pending < congestion/2 {
+	if o.closed || o.pending < o.mark/2 {
 		return closedChannel
 	}
 	if o.drained == nil {
@@ -238,15 +315,21 @@ var closedChannel = func() <-chan struct{} {
 	return c
 }()
 
-// finish lets what is queued go out and then closes the client.
-func (o *outbox) finish() {
+// finish takes nothing more and lets what is queued go out. The channel is
+// closed when it has, or was discarded.
+func (o *outbox) finish() <-chan struct{} {
 	o.mu.Lock()
-	o.ending = true
-	idle := !o.writing
-	o.mu.Unlock()
-	if idle {
-		o.broken(finished)
+	if o.closed {
+		o.mu.Unlock()
+		return closedChannel
 	}
+	if o.flushed == nil {
+		o.flushed = make(chan struct{})
+	}
+	flushed := o.flushed
+	o.ending = true
+	o.endLocked()
+	return flushed
 }
 
 // discard drops what is queued and all that comes.
@@ -265,10 +348,15 @@ func (o *outbox) discardLocked() {
 			putBuffer(b)
 		}
 	}
+	o.inline = [2][]byte{}
 	o.queue, o.sent, o.pending = nil, 0, 0
 	if o.drained != nil {
 		close(o.drained)
 		o.drained = nil
+	}
+	if o.flushed != nil {
+		close(o.flushed)
+		o.flushed = nil
 	}
 }
 

@@ -22,13 +22,14 @@ type publisher struct {
 	// cache keeps looked-up routes while the routing table stands at
 	// generation.
 	cache      map[string]*route
+	cached     int // what cache costs, in bytes
 	generation uint64
 	// stages are the destinations the cached routes refer to.
 	stages map[*client]*stage
 
 	self  stage
 	dirty []*stage
-	// staged counts the bytes in dirty stages.
+	// staged counts the bytes of the dirty stages' buffers.
 	staged int
 }
 
@@ -47,16 +48,22 @@ type target struct {
 type stage struct {
 	to  *client
 	buf []byte
-	// dirty is set while the stage is in the publisher's list.
+	// dirty is set while the stage is in the publisher's list, and holds a
+	// claim on the destination's outbox.
 	dirty bool
+	claim claim
 	// size is what the last batch came to: the next buffer's size.
 	size int
 }
 
 const (
-	// maxCachedRoutes bounds the routes kept, some 200 bytes each with one
-	// subscriber. A publisher that uses more subjects looks some up again.
-	maxCachedRoutes = 4096
+	// maxCached bounds the routes kept by one publisher, in bytes: some 4000
+	// subjects with a subscriber each. A publisher that uses more looks some
+	// up again. A route to more subscribers than that is kept alone.
+	maxCached = 1 << 20
+	// routeCost and targetCost are what a route and each of its targets take
+	// in memory, roughly.
+	routeCost, targetCost = 200, 24
 	// stageFull is when a stage is handed over before the batch ends: what
 	// one system call writes well.
 	stageFull = 60 << 10
@@ -106,12 +113,19 @@ func (p *publisher) lookup(subject []byte) *route {
 	if r := p.cache[string(subject)]; r != nil {
 		return r
 	}
-	if p.cache == nil || len(p.cache) >= maxCachedRoutes {
+	m := p.routes.match(subject)
+	cost := len(subject) + routeCost + targetCost*len(m.plain)
+	for _, g := range m.groups {
+		cost += targetCost * len(g.members)
+	}
+	if p.cached += cost; p.cached > maxCached {
 		p.forget()
+		p.cached = cost
+	}
+	if p.cache == nil {
 		p.cache = make(map[string]*route)
 		p.stages = make(map[*client]*stage)
 	}
-	m := p.routes.match(subject)
 	r := &route{plain: p.targets(m.plain)}
 	for _, g := range m.groups {
 		r.groups = append(r.groups, p.targets(g.members))
@@ -121,7 +135,7 @@ func (p *publisher) lookup(subject []byte) *route {
 }
 
 // forget drops the cached routes. What is staged stays staged.
-func (p *publisher) forget() { p.cache, p.stages = nil, nil }
+func (p *publisher) forget() { p.cache, p.stages, p.cached = nil, nil, 0 }
 
 func (p *publisher) targets(subs []*subscription) []target {
 	if len(subs) == 0 {
@@ -151,6 +165,11 @@ func (p *publisher) deliver(t *target, op *wire.Op) bool {
 	if t.sub.owner == p.client && !p.client.session.options.Echo {
 		return false
 	}
+	s := t.stage
+	need := len(op.Subject) + len(t.sub.sid) + len(op.Reply) + len(op.Frame) + wire.MsgOverhead
+	// First the claim, then the look at whether the subscription has ended: its
+	// owner ends it first and then waits for the claims, see client.settle.
+	p.open(s, need)
 	ok, last := t.sub.take()
 	if !ok {
 		return false
@@ -158,12 +177,7 @@ func (p *publisher) deliver(t *target, op *wire.Op) bool {
 	if last {
 		p.routes.remove(t.sub)
 	}
-	s := t.stage
-	need := len(op.Subject) + len(t.sub.sid) + len(op.Reply) + len(op.Frame) + wire.MsgOverhead
-	p.open(s, need)
-	before := len(s.buf)
 	s.buf = wire.AppendMsg(s.buf, op, t.sub.sid, t.sub.owner.headers.Load())
-	p.staged += len(s.buf) - before
 	if len(s.buf) >= stageFull || p.staged >= maxStaged {
 		p.flush()
 	}
@@ -195,14 +209,19 @@ func (p *publisher) noResponders(op *wire.Op) {
 func (p *publisher) open(s *stage, need int) {
 	if !s.dirty {
 		s.dirty = true
-		p.dirty = append(p.dirty, s)
+		if s != &p.self {
+			s.claim = s.to.out.claim()
+			p.dirty = append(p.dirty, s)
+		}
 	}
 	if s.buf == nil {
 		s.buf = getBuffer(max(need, s.size))
+		p.staged += cap(s.buf)
 		return
 	}
 	if cap(s.buf)-len(s.buf) < need {
 		grown := append(getBuffer(max(2*cap(s.buf), len(s.buf)+need)), s.buf...)
+		p.staged += cap(grown) - cap(s.buf)
 		putBuffer(s.buf)
 		s.buf = grown
 	}
@@ -211,31 +230,31 @@ func (p *publisher) open(s *stage, need int) {
 // flush hands every staged buffer over, the client's own last, and then waits
 // for those destinations that are congested but taking, for a moment.
 func (p *publisher) flush() {
-	var congested []*client
-	for i, s := range p.dirty {
-		p.dirty[i] = nil
-		if s != &p.self && s.handOver() {
-			congested = append(congested, s.to)
-		}
+	congested := p.handOver()
+	if s := &p.self; s.dirty {
+		b := s.buf
+		s.dirty, s.buf, s.size = false, nil, len(b)
+		s.to.out.send(b)
 	}
-	if p.self.dirty {
-		p.self.handOver()
-	}
-	p.dirty, p.staged = p.dirty[:0], 0
+	p.staged = 0
 	if len(congested) > 0 {
 		p.hold(congested)
 	}
 }
 
-// handOver gives the staged bytes to the destination's outbox.
-func (s *stage) handOver() (congested bool) {
-	b := s.buf
-	s.dirty, s.buf, s.size = false, nil, len(b)
-	if len(b) == 0 {
-		putBuffer(b)
-		return false
+// handOver gives what is staged for others to their outboxes and returns those
+// that are congested.
+func (p *publisher) handOver() (congested []*client) {
+	for i, s := range p.dirty {
+		p.dirty[i] = nil
+		b := s.buf
+		s.dirty, s.buf, s.size = false, nil, len(b)
+		if s.to.out.sendClaimed(b, s.claim) {
+			congested = append(congested, s.to)
+		}
 	}
-	return s.to.out.send(b)
+	p.dirty, p.staged = p.dirty[:0], cap(p.self.buf)
+	return congested
 }
 
 // hold waits until the congested destinations have drained, for all of them

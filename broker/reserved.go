@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"bytes"
 	"fmt"
 
 	"vigil/internal/wire"
@@ -14,9 +13,15 @@ const reservedQueue = "_sys_"
 // could publish to them, or have replies sent there, could speak in a server's
 // name on a cluster that this broker's clients also use.
 var (
-	reservedSubjects = [][]byte{[]byte("_GR_."), []byte("$GR."), []byte("$NRG.")}
-	reservedReplies  = [][]byte{[]byte("_R_."), []byte("_GR_."), []byte("$JS.ACK.")}
+	reservedSubjects = []prefix{{"_GR_.", 1}, {"$GR.", 1}, {"$NRG.", 0}}
+	reservedReplies  = []prefix{{"_R_.", 0}, {"_GR_.", 1}, {"$GR.", 1}, {"$JS.ACK.", 1}}
 )
+
+// prefix is a reserved beginning with at least so many bytes behind it.
+type prefix struct {
+	text   string
+	behind int
+}
 
 // reserved returns the -ERR text for a message to a reserved subject or with a
 // reserved reply, "" for any other.
@@ -30,12 +35,12 @@ func reserved(op *wire.Op) string {
 	return ""
 }
 
-func hasReservedPrefix(s []byte, prefixes [][]byte) bool {
+func hasReservedPrefix(s []byte, prefixes []prefix) bool {
 	if len(s) == 0 || s[0] != '_' && s[0] != '$' {
 		return false
 	}
 	for _, p := range prefixes {
-		if bytes.HasPrefix(s, p) && len(s) > len(p) {
+		if len(s) >= len(p.text)+p.behind && string(s[:len(p.text)]) == p.text {
 			return true
 		}
 	}

@@ -119,10 +119,18 @@ func removeFrom(n *node, rest []byte, s *subscription) bool {
 		if isAny(token) {
 			n.any = nil
 		} else {
-			delete(n.children, string(token))
+			n.drop(token)
 		}
 	}
 	return removed
+}
+
+// drop forgets a literal child. A map never shrinks, so an empty one goes.
+func (n *node) drop(token []byte) {
+	delete(n.children, string(token))
+	if len(n.children) == 0 {
+		n.children = nil
+	}
 }
 
 func (n *node) empty() bool {
@@ -158,15 +166,26 @@ func (l *subscribers) remove(s *subscription) bool {
 	list[s.index].index = s.index
 	list[last] = nil
 	list = list[:last]
-	switch {
-	case s.queue == "":
-		l.plain = list
-	case last == 0:
-		delete(l.groups, s.queue)
-	default:
-		l.groups[s.queue] = list
+	if last == 0 {
+		list = nil
 	}
+	l.set(s.queue, list)
 	return true
+}
+
+// set replaces the subscriptions of a queue group, of none for "".
+func (l *subscribers) set(queue string, list []*subscription) {
+	switch {
+	case queue == "":
+		l.plain = list
+	case list != nil:
+		l.groups[queue] = list
+	default:
+		delete(l.groups, queue)
+		if len(l.groups) == 0 {
+			l.groups = nil
+		}
+	}
 }
 
 // match collects the subscriptions whose pattern matches a published subject.

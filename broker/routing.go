@@ -4,6 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"vigil/internal/subject"
 	"vigil/internal/wire"
 )
 
@@ -28,16 +29,21 @@ func newRouting() *routing {
 }
 
 // subscribe registers a subscription for op, a SUB. A sid in use keeps the
-// subscription it has. It reports whether the client is below its limit.
-func (t *routing) subscribe(c *client, op *wire.Op, limit int) bool {
+// subscription it has, whatever op says. It returns the text of the -ERR for a
+// SUB that is refused, "" for any other.
+func (t *routing) subscribe(c *client, op *wire.Op, limit int) (refusal string) {
+	valid := subject.ValidSubscribe(op.Subject)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	subs := t.ofClient[c]
 	if len(subs) >= limit {
-		return false
+		return textMaxSubscriptions
 	}
 	if _, taken := subs[string(op.SID)]; taken {
-		return true
+		return ""
+	}
+	if !valid {
+		return textInvalidSubject
 	}
 	s := &subscription{
 		owner:   c,
@@ -52,23 +58,25 @@ func (t *routing) subscribe(c *client, op *wire.Op, limit int) bool {
 	subs[string(op.SID)] = s
 	t.router.insert(s)
 	t.generation.Add(1)
-	return true
+	return ""
 }
 
 // unsubscribe obeys op, an UNSUB: the subscription ends when max messages were
 // delivered since its SUB, which may be the case already. An unknown sid is
-// nothing.
-func (t *routing) unsubscribe(c *client, op *wire.Op) {
+// nothing. It reports whether a subscription has ended.
+func (t *routing) unsubscribe(c *client, op *wire.Op) (gone bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := t.ofClient[c][string(op.SID)]
 	if s == nil {
-		return
+		return false
 	}
-	s.max.Store(op.Max)
-	if op.Max == 0 || s.delivered.Load() >= op.Max {
+	s.max.Store(max(op.Max, 0))
+	if op.Max <= 0 || s.delivered.Load() >= op.Max {
 		t.removeLocked(s)
+		return true
 	}
+	return false
 }
 
 // remove ends a subscription that has had its last message.
@@ -81,6 +89,7 @@ func (t *routing) remove(s *subscription) {
 }
 
 func (t *routing) removeLocked(s *subscription) {
+	s.max.Store(ended)
 	t.router.remove(s)
 	subs := t.ofClient[s.owner]
 	delete(subs, string(s.sid))
@@ -90,32 +99,42 @@ func (t *routing) removeLocked(s *subscription) {
 	t.generation.Add(1)
 }
 
+// removeAtOnce is how many subscriptions one hold of the lock removes: some
+// hundred microseconds for everyone else, however many a client has.
+const removeAtOnce = 256
+
 // removeAll ends every subscription of a client.
 func (t *routing) removeAll(c *client) {
+	for t.removeSome(c) {
+	}
+}
+
+// removeSome ends some subscriptions of a client and reports whether it has
+// more.
+func (t *routing) removeSome(c *client) (more bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	subs := t.ofClient[c]
-	if len(subs) == 0 {
-		return
+	left := removeAtOnce
+	for _, s := range t.ofClient[c] {
+		t.removeLocked(s)
+		if left--; left == 0 {
+			break
+		}
 	}
-	for _, s := range subs {
-		t.router.remove(s)
-	}
-	delete(t.ofClient, c)
-	t.generation.Add(1)
+	return len(t.ofClient[c]) > 0
 }
 
 // match looks a subject up.
-func (t *routing) match(subject []byte) match {
+func (t *routing) match(published []byte) match {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return t.router.match(subject)
+	return t.router.match(published)
 }
 
 // plainOf returns one of the client's own plain subscriptions that match a
 // subject, nil if it has none.
-func (t *routing) plainOf(c *client, subject []byte) *subscription {
-	for _, s := range t.match(subject).plain {
+func (t *routing) plainOf(c *client, published []byte) *subscription {
+	for _, s := range t.match(published).plain {
 		if s.owner == c {
 			return s
 		}

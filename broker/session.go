@@ -85,8 +85,8 @@ func violationOf(err error) *violation {
 }
 
 // step obeys one operation. What the client is to be told at once is appended
-// to reply; the action is left to the caller, who appends +OK after it if the
-// client is verbose and the action is doSubscribe.
+// to reply; the action is left to the caller, who appends what came of
+// doSubscribe: +OK if the client is verbose, or an -ERR.
 func (s *session) step(op *wire.Op, reply []byte) ([]byte, action, *violation) {
 	switch op.Kind {
 	case wire.Pub, wire.HPub:
@@ -160,9 +160,6 @@ func (s *session) subscribe(op *wire.Op, reply []byte) ([]byte, action, *violati
 	if string(op.Queue) == reservedQueue {
 		return wire.AppendErr(reply, fmt.Sprintf(
 			"Permissions Violation for Subscription to %q using queue %q", op.Subject, op.Queue)), doNothing, nil
-	}
-	if !subject.ValidSubscribe(op.Subject) {
-		return wire.AppendErr(reply, textInvalidSubject), doNothing, nil
 	}
 	return reply, doSubscribe, nil
 }

@@ -16,9 +16,13 @@ type subscription struct {
 	// delivered counts the messages routed to it since the SUB, by every
 	// publisher's read loop.
 	delivered atomic.Int64
-	// max ends the subscription when delivered reaches it; 0 is never.
+	// max ends the subscription when delivered reaches it; 0 is never, ended
+	// that it is over.
 	max atomic.Int64
 }
+
+// ended as subscription.max lets nothing through any more.
+const ended = -1
 
 // take claims the next delivery. It reports whether there is one to claim, and
 // whether it was the last, upon which the subscription is to be removed.

@@ -43,11 +43,17 @@ func (t plainTransport) read(in *inbox) (int, error) {
 }
 
 func (t plainTransport) tryWrite([]byte) (int, error)       { return 0, nil }
-func (t plainTransport) write(p []byte) (int, error)        { return t.Write(p) }
 func (t plainTransport) setWriteDeadline(d time.Time) error { return t.SetWriteDeadline(d) }
 func (t plainTransport) setReadDeadline(d time.Time) error  { return t.SetReadDeadline(d) }
 func (t plainTransport) closeWrite() error                  { return closeWrite(t.Conn) }
 func (t plainTransport) close() error                       { return t.Close() }
+
+// writeChunk is what a plain write gives the connection at once. The write
+// deadline is for one write, so a client is slow when it takes less than this
+// in that time.
+const writeChunk = 32 << 10
+
+func (t plainTransport) write(p []byte) (int, error) { return t.Write(p[:min(len(p), writeChunk)]) }
 
 func closeWrite(conn net.Conn) error {
 	if half, ok := conn.(interface{ CloseWrite() error }); ok {

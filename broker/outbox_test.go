@@ -1,0 +1,360 @@
+package broker
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// fakeStream is a transport that takes as much as the test lets it.
+type fakeStream struct {
+	mu       sync.Mutex
+	changed  sync.Cond
+	got      bytes.Buffer
+	room     int  // what it takes before it would block; -1 is any
+	moody    bool // it takes a random part of what it is given
+	closed   bool
+	deadline time.Time
+	failing  error
+}
+
+func newFakeStream(room int) *fakeStream {
+	f := &fakeStream{room: room}
+	f.changed.L = &f.mu
+	return f
+}
+
+// take is called with mu held.
+func (f *fakeStream) take(p []byte) int {
+	n := len(p)
+	if f.room >= 0 {
+		n = min(n, f.room)
+		f.room -= n
+	}
+	if f.moody && n > 0 {
+		n = rand.IntN(n + 1)
+	}
+	f.got.Write(p[:n])
+	return n
+}
+
+func (f *fakeStream) tryWrite(p []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.failing != nil {
+		return 0, f.failing
+	}
+	return f.take(p), nil
+}
+
+func (f *fakeStream) write(p []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for {
+		switch n := f.take(p); {
+		case f.failing != nil:
+			return 0, f.failing
+		case n > 0:
+			return n, nil
+		case f.closed:
+			return 0, os.ErrClosed
+		case !f.deadline.IsZero() && !time.Now().Before(f.deadline):
+			return 0, os.ErrDeadlineExceeded
+		case f.moody:
+		default:
+			f.changed.Wait()
+		}
+	}
+}
+
+func (f *fakeStream) setWriteDeadline(d time.Time) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.deadline = d
+	if !d.IsZero() {
+		time.AfterFunc(time.Until(d), f.changed.Broadcast)
+	}
+	return nil
+}
+
+// allow lets the stream take n bytes more.
+func (f *fakeStream) allow(n int) {
+	f.mu.Lock()
+	f.room += n
+	f.mu.Unlock()
+	f.changed.Broadcast()
+}
+
+func (f *fakeStream) text() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.got.String()
+}
+
+func (f *fakeStream) close() error {
+	f.mu.Lock()
+	f.closed = true
+	f.mu.Unlock()
+	f.changed.Broadcast()
+	return nil
+}
+
+func (f *fakeStream) read(*inbox) (int, error)        { return 0, errors.New("nothing to read") }
+func (f *fakeStream) setReadDeadline(time.Time) error { return nil }
+func (f *fakeStream) closeWrite() error               { return nil }
+
+// outboxRig is an outbox over a fakeStream.
+type outboxRig struct {
+	*outbox
+	stream  *fakeStream
+	writers sync.WaitGroup
+	ended   chan closeReason
+}
+
+func newOutboxRig(room, limit int) *outboxRig {
+	r := &outboxRig{stream: newFakeStream(room), ended: make(chan closeReason, 10)}
+	r.outbox = &outbox{
+		stream:   r.stream,
+		limit:    limit,
+		mark:     min(congestion, limit/2),
+		deadline: 10 * time.Second,
+		spawn:    r.writers.Go,
+		broken: func(reason closeReason) {
+			r.ended <- reason
+			if reason != finished {
+				_ = r.stream.close()
+			}
+		},
+	}
+	return r
+}
+
+func (r *outboxRig) put(text string) bool {
+	return r.send(append(getBuffer(len(text)), text...))
+}
+
+// empty reports that the outbox holds no memory.
+func (r *outboxRig) empty() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.queue) == 0 && r.pending == 0 && r.sent == 0 && r.inline[0] == nil && r.inline[1] == nil
+}
+
+// Senders at once over a stream that takes random parts: every sender's output
+// arrives complete and in its order.
+func TestOutboxOrder(t *testing.T) {
+	const senders, each = 8, 2000
+	r := newOutboxRig(-1, 64<<20)
+	r.stream.moody = true
+	var wg sync.WaitGroup
+	for s := range senders {
+		wg.Go(func() {
+			for i := range each {
+				r.put(fmt.Sprintf("%d %d %s\n", s, i, strings.Repeat("x", i%700)))
+			}
+		})
+	}
+	wg.Wait()
+	<-r.finish()
+	r.writers.Wait()
+	next := [senders]int{}
+	for line := range strings.SplitSeq(strings.TrimSuffix(r.stream.text(), "\n"), "\n") {
+		var s, i int
+		var pad string
+		_, _ = fmt.Sscan(line, &s, &i, &pad)
+		if i != next[s] || len(pad) != i%700 {
+			t.Fatalf("sender %d: got message %d of %d bytes, want %d", s, i, len(pad), next[s])
+		}
+		next[s]++
+	}
+	for s, n := range next {
+		if n != each {
+			t.Errorf("sender %d: %d messages, want %d", s, n, each)
+		}
+	}
+	if !r.empty() {
+		t.Errorf("the outbox holds %d buffers, %d bytes", len(r.queue), r.pending)
+	}
+}
+
+func TestOutboxWaitsForTheStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newOutboxRig(3, 1000)
+		r.put("hello ")
+		r.put("world")
+		synctest.Wait()
+		if got := r.stream.text(); got != "hel" {
+			t.Errorf("before there is room: %q", got)
+		}
+		r.stream.allow(100)
+		synctest.Wait()
+		if got := r.stream.text(); got != "hello world" {
+			t.Errorf("with room: %q", got)
+		}
+		r.writers.Wait() // the writer has gone
+		r.put("!")
+		if got := r.stream.text(); got != "hello world!" {
+			t.Errorf("the sender writes again itself: %q", got)
+		}
+	})
+}
+
+func TestOutboxSlowByPending(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newOutboxRig(0, 1000)
+		for range 10 {
+			r.put(strings.Repeat("x", 100))
+		}
+		synctest.Wait()
+		if len(r.ended) > 0 {
+			t.Fatalf("at the limit: %s", <-r.ended)
+		}
+		r.put("x")
+		if got := <-r.ended; got != slowPending {
+			t.Errorf("over the limit: %q, want %q", got, slowPending)
+		}
+		r.writers.Wait()
+		if !r.empty() {
+			t.Error("what was queued is not given back")
+		}
+		r.stream.allow(1000)
+		r.put("more")
+		if got := r.stream.text(); got != "" {
+			t.Errorf("written after the end: %q", got)
+		}
+	})
+}
+
+// The deadline is for a stream that takes nothing, not for all of the output.
+func TestOutboxSlowByDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newOutboxRig(0, 1000)
+		r.put("hello")
+		for range 4 {
+			time.Sleep(9 * time.Second)
+			r.stream.allow(1)
+		}
+		synctest.Wait()
+		if len(r.ended) > 0 {
+			t.Fatalf("while the stream takes a byte now and then: %s", <-r.ended)
+		}
+		before := time.Now()
+		if got := <-r.ended; got != slowDeadline || time.Since(before) != 10*time.Second {
+			t.Errorf("%q after %v, want %q after 10s", got, time.Since(before), slowDeadline)
+		}
+		r.writers.Wait()
+		if got := r.stream.text(); got != "hell" {
+			t.Errorf("got %q", got)
+		}
+	})
+}
+
+func TestOutboxFinish(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newOutboxRig(0, 1000)
+		r.put("last words")
+		flushed := r.finish()
+		r.put("too late")
+		synctest.Wait()
+		select {
+		case <-flushed:
+			t.Fatal("flushed before the stream has taken anything")
+		default:
+		}
+		r.stream.allow(100)
+		<-flushed
+		if got := <-r.ended; got != finished || r.stream.text() != "last words" {
+			t.Errorf("ended as %q with %q", got, r.stream.text())
+		}
+		<-r.finish() // again, at once
+		r.writers.Wait()
+	})
+}
+
+func TestOutboxFailure(t *testing.T) {
+	r := newOutboxRig(-1, 1000)
+	r.stream.failing = errors.New("reset")
+	r.put("x")
+	if got := <-r.ended; got != writeError {
+		t.Errorf("ended as %q, want %q", got, writeError)
+	}
+	<-r.finish()
+	r.put("x")
+	if r.stream.got.Len() > 0 || !r.empty() {
+		t.Error("something is left")
+	}
+}
+
+// Publishers are held back for a stream that takes, and not for one that does
+// not.
+func TestOutboxCongestion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newOutboxRig(0, 1000)
+		r.put(strings.Repeat("x", 400))
+		if r.put(strings.Repeat("x", 50)) {
+			t.Error("held back below the mark")
+		}
+		if !r.put(strings.Repeat("x", 100)) {
+			t.Error("not held back above the mark")
+		}
+		drained := r.drainedOrClosed()
+		r.stream.allow(200)
+		synctest.Wait()
+		select {
+		case <-drained:
+			t.Fatal("woken while more than half the mark waits")
+		default:
+		}
+		r.stream.allow(200)
+		<-drained
+		r.put(strings.Repeat("x", 400))
+		time.Sleep(2 * stuckAfter)
+		if r.put("x") {
+			t.Error("held back for a stream that has taken nothing for long")
+		}
+		waiting := r.drainedOrClosed()
+		r.discard()
+		<-waiting
+		_ = r.stream.close()
+		r.writers.Wait()
+	})
+}
+
+// settle waits for the claims that are held, and for no later ones.
+func TestOutboxSettle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newOutboxRig(-1, 1000)
+		r.settle() // nothing is claimed
+		for range 3 {
+			first, second := r.claim(), r.claim()
+			settled := make(chan struct{})
+			go func() { // ends when settled, which the test waits for
+				r.settle()
+				r.put("PONG ")
+				close(settled)
+			}()
+			synctest.Wait()
+			later := r.claim()
+			r.sendClaimed(append(getBuffer(1), "MSG "...), first)
+			synctest.Wait()
+			select {
+			case <-settled:
+				t.Fatal("settled while output is claimed")
+			default:
+			}
+			r.sendClaimed(nil, second)
+			<-settled
+			r.sendClaimed(append(getBuffer(1), "later "...), later)
+		}
+		if got, want := r.stream.text(), strings.Repeat("MSG PONG later ", 3); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	})
+}
