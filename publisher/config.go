@@ -58,7 +58,9 @@ type Config struct {
 	// random and double up to RetryCap. 0 is 50 ms and 2 s.
 	RetryBase, RetryCap time.Duration
 
-	// Dial opens the transport. Nil is TCP.
+	// Dial opens the transport; it must return when its context ends. It is
+	// called again, beside the call under way, while no answer comes. Nil is
+	// TCP.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 

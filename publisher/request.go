@@ -1,11 +1,11 @@
 package publisher
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"fmt"
 	"strconv"
-	"strings"
 	"sync"
 
 	"vigil/internal/wire"
@@ -91,7 +91,7 @@ func (b *inbox) forget(token string) {
 // receive is called by the connection's reader with every reply. One that
 // nobody waits for any more is passed over.
 func (b *inbox) receive(op *wire.Op) {
-	token := op.Subject[strings.LastIndexByte(string(op.Subject), '.')+1:]
+	token := op.Subject[bytes.LastIndexByte(op.Subject, '.')+1:]
 	b.mu.Lock()
 	got := b.waiting[string(token)]
 	delete(b.waiting, string(token))

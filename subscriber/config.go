@@ -40,8 +40,10 @@ type Config struct {
 	Logger *slog.Logger
 
 	// MaxPending and MaxPendingBytes bound what waits for one subscription's
-	// consumer. When either is reached the newest messages are dropped,
-	// counted in Stats, and an EventSlowConsumer tells. 0 is DefaultMaxPending
+	// consumer. When either is reached, reading pauses for a moment, no longer
+	// than the heartbeat allows, so that a burst is held back by the broker.
+	// If that does not help the newest messages are dropped, counted in Stats,
+	// and an EventSlowConsumer tells. 0 is DefaultMaxPending
 	// and DefaultMaxPendingBytes, negative is no bound.
 	MaxPending, MaxPendingBytes int
 
@@ -60,7 +62,9 @@ type Config struct {
 	// NoEcho keeps messages sent with Respond from the own subscriptions.
 	NoEcho bool
 
-	// Dial opens the transport. Nil is TCP.
+	// Dial opens the transport; it must return when its context ends. It is
+	// called again, beside the call under way, while no answer comes. Nil is
+	// TCP.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 

@@ -2,7 +2,12 @@ package subscriber
 
 import (
 	"sync"
+	"time"
 )
+
+// minEpisode is how long an episode of dropping lasts at least, so that a queue
+// which is full again and again does not flood the events.
+const minEpisode = time.Second
 
 // pending is the bounded queue between the connection's reader, which never
 // waits, and a subscription's consumers.
@@ -10,6 +15,7 @@ type pending struct {
 	// Fixed after construction.
 	maxMessages, maxBytes int           // negative is no bound
 	ready                 chan struct{} // holds a token when something changed
+	room                  chan struct{} // holds a token when the reader waits and half is free
 	finished              chan struct{} // closed when nothing is left and nothing will come
 
 	mu sync.Mutex
@@ -21,7 +27,9 @@ type pending struct {
 	busy      int   // consumers that are handling a message
 	delivered int64 // handed to a consumer
 	dropped   int64
-	slow      bool  // an episode of dropping lasts
+	slow      bool // an episode of dropping lasts
+	slowSince time.Time
+	wanted    bool  // the reader waits for room
 	ending    bool  // nothing will come any more
 	ended     bool  // finished is closed
 	err       error // how Messages ends, set with ending
@@ -31,28 +39,24 @@ func newPending(cfg Config) *pending {
 	return &pending{
 		maxMessages: cfg.MaxPending, maxBytes: cfg.MaxPendingBytes,
 		ready:    make(chan struct{}, 1),
+		room:     make(chan struct{}, 1),
 		finished: make(chan struct{}),
 	}
 }
 
-// put queues a message. It returns an error for the first message dropped in
-// an episode, which lasts until the queue is half empty again.
-func (p *pending) put(m *Msg) *SlowConsumerError {
+// put queues a message and reports whether there was no room for it. Then the
+// caller may wait for room and put it again, or drop it.
+func (p *pending) put(m *Msg) (full bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ending {
-		return nil
+		return false // nobody wants it any more
 	}
 	n := len(p.messages) - p.head
-	if p.maxMessages >= 0 && n >= p.maxMessages || p.maxBytes >= 0 && p.bytes+m.size() > p.maxBytes {
-		p.dropped++
-		if p.slow {
-			return nil
-		}
-		p.slow = true
-		return &SlowConsumerError{Pending: n, PendingBytes: p.bytes, Dropped: p.dropped}
+	if p.maxMessages >= 0 && n >= p.maxMessages || p.maxBytes >= 0 && n > 0 && p.bytes+m.size() > p.maxBytes {
+		return true
 	}
-	if p.slow && n <= p.maxMessages/2 && p.bytes <= p.maxBytes/2 {
+	if p.slow && p.below(2) && time.Since(p.slowSince) >= minEpisode {
 		p.slow = false
 	}
 	if p.head > 0 && len(p.messages) == cap(p.messages) && p.head >= n {
@@ -61,8 +65,58 @@ func (p *pending) put(m *Msg) *SlowConsumerError {
 	}
 	p.messages = append(p.messages, m)
 	p.bytes += m.size()
-	p.signal()
-	return nil
+	signal(p.ready)
+	return false
+}
+
+// below reports whether at most one part in so many of the room is taken. mu is
+// held.
+func (p *pending) below(parts int) bool {
+	return (p.maxMessages < 0 || len(p.messages)-p.head <= p.maxMessages/parts) &&
+		(p.maxBytes < 0 || p.bytes <= p.maxBytes/parts)
+}
+
+// isSlow reports whether an episode of dropping lasts: then it is no use to wait
+// for room.
+func (p *pending) isSlow() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.slow
+}
+
+// awaitRoom waits until half of the room is free, or d has passed.
+func (p *pending) awaitRoom(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	p.mu.Lock()
+	p.wanted = true
+	p.mu.Unlock()
+	select {
+	case <-p.room:
+	case <-p.finished:
+	case <-timer.C:
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wanted = false
+	select {
+	case <-p.room:
+	default:
+	}
+}
+
+// drop counts a message for which there was no room. It returns an error for
+// the first of an episode, which lasts until the queue is half empty, and for
+// minEpisode at least.
+func (p *pending) drop() *SlowConsumerError {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dropped++
+	if p.slow {
+		return nil
+	}
+	p.slow, p.slowSince = true, time.Now()
+	return &SlowConsumerError{Pending: len(p.messages) - p.head, PendingBytes: p.bytes, Dropped: p.dropped}
 }
 
 // take returns the oldest message. Without one it says whether none will come.
@@ -72,7 +126,7 @@ func (p *pending) take() (m *Msg, ended bool, err error) {
 	defer p.mu.Unlock()
 	if p.head == len(p.messages) {
 		if p.ending {
-			p.signal() // for the next consumer
+			signal(p.ready) // for the next consumer
 		}
 		return nil, p.ending, p.err
 	}
@@ -83,7 +137,11 @@ func (p *pending) take() (m *Msg, ended bool, err error) {
 	if p.head == len(p.messages) {
 		p.messages, p.head = p.messages[:0], 0
 	} else {
-		p.signal()
+		signal(p.ready)
+	}
+	if p.wanted && p.below(2) {
+		p.wanted = false
+		signal(p.room)
 	}
 	p.busy++
 	p.delivered++
@@ -114,7 +172,8 @@ func (p *pending) end(keep bool, err error) (int, bool) {
 		p.messages, p.head, p.bytes = nil, 0, 0
 	}
 	p.finish()
-	p.signal()
+	signal(p.ready)
+	signal(p.room)
 	return n, p.ended
 }
 
@@ -126,10 +185,10 @@ func (p *pending) finish() {
 	}
 }
 
-// signal wakes a consumer. mu is held.
-func (p *pending) signal() {
+// signal puts a token into a channel that holds one, unless it is there.
+func signal(ch chan<- struct{}) {
 	select {
-	case p.ready <- struct{}{}:
+	case ch <- struct{}{}:
 	default:
 	}
 }

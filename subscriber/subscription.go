@@ -37,7 +37,20 @@ func (s *Subscription) Queue() string { return s.queue }
 
 // receive is called by the connection's reader with every message.
 func (s *Subscription) receive(op *wire.Op) {
-	if slow := s.pending.put(newMsg(s.subscriber.link, op, s.subject)); slow != nil {
+	p, m := s.pending, newMsg(s.subscriber.link, op, s.subject)
+	if !p.put(m) {
+		return
+	}
+	patience := &s.subscriber.patience
+	now := time.Now()
+	if d := patience.allowance(now); d > 0 && !p.isSlow() {
+		p.awaitRoom(d)
+		patience.spend(time.Since(now))
+		if !p.put(m) {
+			return
+		}
+	}
+	if slow := p.drop(); slow != nil {
 		s.subscriber.link.Emit(Event{Kind: EventSlowConsumer, At: time.Now(), Subject: s.subject, Err: slow})
 	}
 }

@@ -70,7 +70,7 @@ const (
 type Loss = link.Loss
 
 // TCPEvidence is what the kernel knew at the verdict: Known, Unacked, Backoff,
-// Retransmits, SinceAck, ZeroWindow, Unsent. It is the type of Loss.TCP.
+// Retransmits, SinceAck, ZeroWindow, Probes, Unsent. It is the type of Loss.TCP.
 type TCPEvidence = link.TCPEvidence
 
 // Evidence is what the heartbeat knew. It is the type of Loss.Evidence.

@@ -139,7 +139,12 @@ func TestHalfWrittenMessageIsNeverReplayed(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.publish("end")
+		flushed := make(chan error, 1)
+		go func() { flushed <- r.link.Flush(r.t.Context()) }()
 		time.Sleep(time.Minute)
+		if _, ok := errors.AsType[*InterruptedError](<-flushed); !ok {
+			t.Error("a Flush that waits in the queue is not told")
+		}
 		lost := r.last(EventLost)
 		r.net.Vanish(address)
 		r.net.Thaw(address)
@@ -154,8 +159,57 @@ func TestHalfWrittenMessageIsNeverReplayed(t *testing.T) {
 		if fate == 0 || fate+len(got) != n+1 || !slices.Equal(got, append(want[fate:], "end")) {
 			t.Errorf("%d unconfirmed and %d sent again of %d", fate, len(got), n+1)
 		}
-		if told := c.told()[:3]; !slices.Equal(told, []string{"CONNECT", "SUB late 1", "PUB s"}) {
-			t.Errorf("told %q", told)
+		told := c.told()
+		if !slices.Equal(told[:3], []string{"CONNECT", "SUB late 1", "PUB s"}) || slices.Contains(told[3:], "SUB late 1") {
+			t.Errorf("told %q, ...", told[:3])
+		}
+	})
+}
+
+// However much is published, only so much is unconfirmed.
+func TestUnconfirmedIsBounded(t *testing.T) {
+	bubble(t, Config{}, func(r *rig) {
+		for range 5000 {
+			r.publish(strings.Repeat("x", 1000))
+		}
+		synctest.Wait() // no time passes
+		if u := r.link.Status().Unconfirmed; u.Bytes > askAfter+chunkSize {
+			t.Errorf("unconfirmed %v", u)
+		}
+	})
+}
+
+func TestCloseWakesWhoWaits(t *testing.T) {
+	bubble(t, Config{AwayBuffer: 1 << 30}, func(r *rig) {
+		r.net.Freeze(address)
+		waits := make(chan error, 3)
+		for range 2 {
+			go func() {
+				for {
+					if err := r.link.Publish(r.t.Context(), "s", "", nil, make([]byte, 10_000)); err != nil {
+						waits <- err
+						return
+					}
+				}
+			}()
+		}
+		time.Sleep(time.Second) // both wait for room
+		go r.link.Close()
+		for range 2 {
+			if err := <-waits; err != ErrClosed {
+				t.Errorf("publish: %v", err)
+			}
+		}
+	})
+	bubble(t, Config{}, func(r *rig) {
+		r.peer.stop()
+		time.Sleep(time.Second) // the loss is known
+		waits := make(chan error, 1)
+		go func() { waits <- r.link.Flush(r.t.Context()) }()
+		time.Sleep(time.Second)
+		r.link.Close()
+		if err := <-waits; err != ErrClosed {
+			t.Errorf("flush: %v", err)
 		}
 	})
 }

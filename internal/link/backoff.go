@@ -21,8 +21,9 @@ const lastingAfter = 2
 
 // wait returns how long to wait before the attempt with this number, counted
 // from 0, when there are so many servers. The limit doubles with each round
-// over the servers.
-func (b backoff) wait(attempt, servers int, rng *rand.Rand) time.Duration {
+// over the servers. The wait counts from the start of the attempt before, which
+// took so long: one that nobody answered was a wait itself.
+func (b backoff) wait(attempt, servers int, took time.Duration, rng *rand.Rand) time.Duration {
 	limit := b.base
 	for range attempt / max(servers, 1) {
 		if limit *= 2; limit >= b.cap {
@@ -33,7 +34,7 @@ func (b backoff) wait(attempt, servers int, rng *rand.Rand) time.Duration {
 	if limit <= 0 {
 		return 0
 	}
-	return time.Duration(rng.Int64N(int64(limit)))
+	return max(0, time.Duration(rng.Int64N(int64(limit)))-took)
 }
 
 // restart reports whether a connection that lived so long makes the next

@@ -27,6 +27,9 @@ type TCPEvidence struct {
 	// ZeroWindow is set when bytes wait and the peer announced that it takes
 	// none.
 	ZeroWindow bool
+	// Probes counts the kernel's window probes in a row that nobody has
+	// acknowledged.
+	Probes int
 	// Unsent counts the bytes that wait in our kernel.
 	Unsent int
 }
@@ -48,11 +51,13 @@ func classify(hb heartbeat.Evidence, tcp TCPEvidence) Cause {
 	}
 	acknowledged := tcp.SinceAck <= asked+ackSlack
 	switch {
-	case tcp.ZeroWindow && tcp.SinceAck < hb.Silence:
+	// A living kernel leaves one window probe in a row unacknowledged at most:
+	// Linux acknowledges them twice a second and not more often.
+	case tcp.ZeroWindow && tcp.Probes < 2 && tcp.SinceAck+ackSlack < hb.Silence:
 		return CauseNotReading
 	case tcp.Unacked > 0 && (tcp.Backoff > 0 || tcp.Retransmits > 0):
 		return CauseHostGone
-	case acknowledged:
+	case acknowledged && !tcp.ZeroWindow:
 		return CauseFrozen
 	case tcp.Unacked > 0 || tcp.ZeroWindow:
 		return CauseHostGone

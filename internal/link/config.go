@@ -70,7 +70,8 @@ type Config struct {
 	// Logger gets one record per event. Nil is silent.
 	Logger *slog.Logger
 
-	// Dial opens the transport. Nil is a net.Dialer without TCP keep-alive,
+	// Dial opens the transport; it must return when its context ends. It is
+	// called again, beside the call under way, while no answer comes. Nil is a net.Dialer without TCP keep-alive,
 	// which a heartbeat makes pointless: the kernel skips it while data is
 	// unacknowledged.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)

@@ -53,6 +53,7 @@ type conn struct {
 	writerIdle bool
 	wantPing   bool // a PING shall go before the next chunk
 	owedPongs  int  // so many PONGs shall go before the next chunk
+	leaving    bool // nothing more is handed over; given up when all is confirmed
 }
 
 func newConn(l *Link, nc net.Conn, s server) *conn {

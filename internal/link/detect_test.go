@@ -2,6 +2,7 @@ package link
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -23,7 +24,7 @@ func TestVerdictAtBoundWhenIdle(t *testing.T) {
 				if s := r.link.Status().State; s != StateSuspect {
 					t.Errorf("state %v, want suspect", s)
 				}
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				r.wantKinds("at the bound", "connected, suspect, lost")
 				lost := r.last(EventLost)
 				if d := lost.At.Sub(heard); d != hb.Bound() {
@@ -107,6 +108,24 @@ func TestAnyByteIsLife(t *testing.T) {
 	})
 }
 
+// A broker that never answers a PING, yet speaks just in time, is left in the
+// end: nothing it holds up may grow for ever.
+func TestUnansweredPingsAreBounded(t *testing.T) {
+	bubble(t, Config{}, func(r *rig) {
+		c := r.peer.conn(0)
+		r.peer.mu.Lock()
+		c.mute = true
+		r.peer.mu.Unlock()
+		for range maxUnanswered + 10 {
+			c.send("+OK\r\n")
+			time.Sleep(time.Second)
+		}
+		if l := r.last(EventLost).Loss; l.Cause != CauseProtocol {
+			t.Errorf("loss %v", l)
+		}
+	})
+}
+
 func TestFreezeThenThaw(t *testing.T) {
 	bubble(t, Config{}, func(r *rig) {
 		time.Sleep(time.Second)
@@ -167,6 +186,30 @@ func TestStatusWhileAway(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		if s := r.link.Status(); s.State != StateConnected || s.Attempt != 0 {
 			t.Errorf("status %+v", s)
+		}
+	})
+}
+
+// A probe does not wait behind everything that is queued: it goes before the
+// next chunk.
+func TestProbeCutsIn(t *testing.T) {
+	bubble(t, Config{Heartbeat: heartbeat.Lesson()}, func(r *rig) {
+		time.Sleep(100 * time.Millisecond)
+		r.net.Freeze(address)
+		message := strings.Repeat("x", 1000)
+		for range 1000 {
+			r.publish(message)
+		}
+		time.Sleep(heartbeat.Lesson().Idle)
+		before := len(r.peer.conn(0).told())
+		r.net.Thaw(address)
+		r.flush()
+		c := r.peer.conn(0)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		first := slices.Index(c.ops[before+1:], "PING") // behind the greeting's
+		if first < 0 || first > chunkSize/len(message)+100 {
+			t.Errorf("the probe came behind %d messages of 1000", first)
 		}
 	})
 }

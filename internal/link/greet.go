@@ -19,7 +19,7 @@ const version = "0.1.0"
 func (l *Link) dial(ctx context.Context, s server) (*conn, error) {
 	attempt, cancel := context.WithTimeout(ctx, l.cfg.AttemptTimeout)
 	defer cancel()
-	nc, err := l.cfg.Dial(attempt, "tcp", s.address)
+	nc, err := l.open(attempt, s.address)
 	if err != nil {
 		loss := &Loss{Cause: causeOf(err), Server: s.String(), At: time.Now(), Err: err}
 		if attempt.Err() != nil {
@@ -65,9 +65,9 @@ func (l *Link) overdue(ctx context.Context, stage string) *Loss {
 
 // awaitInfo reads the INFO with which every broker begins.
 func (c *conn) awaitInfo() error {
-	var op wire.Op
+	op := &c.in.op
 	for {
-		ok, err := c.in.next(&op)
+		ok, err := c.in.next(op)
 		if err != nil {
 			return c.protocol(err)
 		}
@@ -154,10 +154,11 @@ func (l *Link) forgetHello() {
 // until one answers or ctx ends.
 func (l *Link) connectFirst(ctx context.Context) (*conn, error) {
 	var failed ConnectError
+	var took time.Duration
 	for attempt := 0; ; attempt++ {
 		l.mu.Lock()
 		s, servers := l.pool.next(), l.pool.len()
-		wait := l.backoff.wait(attempt-servers, servers, l.rng)
+		wait := l.backoff.wait(attempt-servers, servers, took, l.rng)
 		l.mu.Unlock()
 		if attempt >= servers {
 			if !l.cfg.KeepTrying {
@@ -169,10 +170,12 @@ func (l *Link) connectFirst(ctx context.Context) (*conn, error) {
 			}
 			failed.Servers, failed.Errs = failed.Servers[1:], failed.Errs[1:]
 		}
+		start := time.Now()
 		c, err := l.dial(ctx, s)
 		if err == nil {
 			return c, nil
 		}
+		took = time.Since(start)
 		failed.Servers, failed.Errs = append(failed.Servers, s.String()), append(failed.Errs, err)
 		l.mu.Lock()
 		l.pool.failed(s.address)

@@ -14,6 +14,7 @@ const shrinkAbove = 1 << 20
 // parser's limits.
 type inbox struct {
 	parser     wire.Parser
+	op         wire.Op // the operation parsed last
 	buf        []byte
 	start, end int
 }

@@ -3,6 +3,7 @@ package link
 import (
 	"context"
 	"iter"
+	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -107,7 +108,8 @@ func newLink(servers []server, cfg Config) *Link {
 func (l *Link) tell() {
 	defer close(l.told)
 	l.events.each(context.Background(), l.onEvent, func(e Event) bool {
-		l.cfg.Logger.Info("link", "event", e.Kind.String(), "server", e.Server, "text", e.String())
+		l.cfg.Logger.LogAttrs(context.Background(), slog.LevelInfo, "connection",
+			slog.String("event", e.Kind.String()), slog.String("server", e.Server), slog.String("text", e.String()))
 		if l.cfg.OnEvent != nil {
 			l.cfg.OnEvent(e)
 		}

@@ -67,6 +67,25 @@ func TestOutQueueCutsChunksBetweenOperations(t *testing.T) {
 	}
 }
 
+func TestFilterAtEveryCut(t *testing.T) {
+	const first, sub, second = "PUB a 2\r\nhi\r\n", "SUB a 1\r\n", "PUB b 0\r\n\r\n"
+	const all = first + sub + second
+	for written := range len(all) + 1 {
+		c := &chunk{buf: []byte(all)}
+		c.filter(written)
+		want := first + second
+		switch {
+		case written == len(all):
+			want = ""
+		case written >= len(first):
+			want = second
+		}
+		if string(c.buf) != want {
+			t.Errorf("%d bytes written: kept %q, want %q", written, c.buf, want)
+		}
+	}
+}
+
 // FuzzFilter: whatever part of a chunk was written, what is kept is exactly the
 // messages whose last byte was not.
 func FuzzFilter(f *testing.F) {

@@ -113,14 +113,14 @@ func TestBackoff(t *testing.T) {
 		limit            time.Duration
 	}{
 		{0, 1, 50 * time.Millisecond}, {1, 1, 100 * time.Millisecond}, {5, 1, 1600 * time.Millisecond},
-		{6, 1, 2 * time.Second}, {1 << 40, 1, 2 * time.Second}, {2, 3, 50 * time.Millisecond},
+		{6, 1, 2 * time.Second}, {1 << 30, 1, 2 * time.Second}, {2, 3, 50 * time.Millisecond},
 		{3, 3, 100 * time.Millisecond}, {-5, 2, 50 * time.Millisecond},
 	} {
 		var low, high, sum time.Duration
 		low = time.Hour
 		const n = 2000
 		for range n {
-			d := b.wait(tc.attempt, tc.servers, rng)
+			d := b.wait(tc.attempt, tc.servers, 0, rng)
 			low, high, sum = min(low, d), max(high, d), sum+d
 		}
 		if low < 0 || high >= tc.limit || low > tc.limit/50 || high < tc.limit*49/50 {
@@ -130,7 +130,15 @@ func TestBackoff(t *testing.T) {
 			t.Errorf("attempt %d: mean %v", tc.attempt, mean)
 		}
 	}
-	if (backoff{}).wait(3, 1, rng) != 0 {
+	if d := b.wait(9, 1, 2*time.Second, rng); d != 0 {
+		t.Errorf("after an attempt of 2 s: %v, want none", d)
+	}
+	for range 100 {
+		if d := b.wait(9, 1, 1900*time.Millisecond, rng); d > 100*time.Millisecond {
+			t.Errorf("after an attempt of 1.9 s: %v", d)
+		}
+	}
+	if (backoff{}).wait(3, 1, 0, rng) != 0 {
 		t.Error("no base, no wait")
 	}
 	if b.restart(3*time.Second) || !b.restart(4*time.Second) {
@@ -158,6 +166,9 @@ func TestClassify(t *testing.T) {
 		{"frozen: the last probe is just under way", TCPEvidence{Known: true, Unacked: 1, SinceAck: ms(300)}, CauseFrozen},
 		{"frozen, the first probe's acknowledgement only", TCPEvidence{Known: true, SinceAck: ms(905)}, CauseFrozen},
 		{"zero window, its probes acknowledged", TCPEvidence{Known: true, Backoff: 2, SinceAck: ms(400), ZeroWindow: true, Unsent: 9000}, CauseNotReading},
+		{"zero window, one of its probes not acknowledged", TCPEvidence{Known: true, Backoff: 2, SinceAck: ms(640), ZeroWindow: true, Unsent: 9000, Probes: 1}, CauseNotReading},
+		{"zero window, then the host went lately", TCPEvidence{Known: true, Backoff: 3, SinceAck: ms(1200), ZeroWindow: true, Unsent: 9000, Probes: 2}, CauseHostGone},
+		{"zero window, then the host went at the first probe", TCPEvidence{Known: true, Backoff: 2, SinceAck: ms(850), ZeroWindow: true, Unsent: 9000, Probes: 2}, CauseHostGone},
 		{"zero window, then the host went", TCPEvidence{Known: true, Backoff: 4, SinceAck: ms(1800), ZeroWindow: true, Unsent: 9000}, CauseHostGone},
 		{"nothing was acknowledged, nothing is under way", TCPEvidence{Known: true, SinceAck: ms(1800)}, CauseStale},
 	} {

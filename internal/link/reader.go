@@ -47,18 +47,18 @@ func token(ch chan<- struct{}) {
 
 // handleAll acts on every complete operation that came.
 func (c *conn) handleAll(last *lookup) error {
-	var op wire.Op
+	op := &c.in.op
 	messages := int64(0)
 	defer func() { c.link.counters.inMessages.Add(messages) }()
 	for {
-		ok, err := c.in.next(&op)
+		ok, err := c.in.next(op)
 		if !ok {
 			return err
 		}
 		switch op.Kind {
 		case wire.Msg, wire.HMsg:
 			messages++
-			c.message(&op, last)
+			c.message(op, last)
 		case wire.Ping:
 			c.owePong()
 		case wire.Pong:
@@ -129,6 +129,7 @@ func (c *conn) pong() {
 	l := c.link
 	l.mu.Lock()
 	done := c.ledger.pong(now)
+	left := c.leaving && !c.wantPing && len(c.ledger.waiting) == 0
 	l.mu.Unlock()
 	if done != nil {
 		done <- nil // has room for it
@@ -137,10 +138,14 @@ func (c *conn) pong() {
 		c.confirmedAt = now
 		close(c.confirmed)
 	}
+	if left {
+		c.giveUp(&Loss{Cause: CauseLameDuck})
+	}
 }
 
 // laterInfo acts on an INFO that is not the first: the addresses of other
-// brokers, a new limit, the announcement of the end.
+// brokers, a new limit, the announcement of the end. If another broker is
+// known, a lame duck is left as soon as it has confirmed what it was handed.
 func (c *conn) laterInfo(arg []byte) error {
 	info, err := wire.ParseInfo(arg)
 	if err != nil {
@@ -149,15 +154,15 @@ func (c *conn) laterInfo(arg []byte) error {
 	l := c.link
 	l.mu.Lock()
 	l.takeInfo(info)
-	others := l.pool.len() > 1
-	l.mu.Unlock()
-	if !info.LameDuck || c.lameDuck {
-		return nil
+	first := info.LameDuck && !c.lameDuck
+	if first && l.pool.len() > 1 {
+		c.leaving = true
+		c.askPing()
 	}
-	c.lameDuck = true
-	l.events.emit(Event{Kind: EventLameDuck, At: time.Now(), Server: c.server.String()})
-	if others {
-		c.giveUp(&Loss{Cause: CauseLameDuck})
+	l.mu.Unlock()
+	if first {
+		c.lameDuck = true
+		l.events.emit(Event{Kind: EventLameDuck, At: time.Now(), Server: c.server.String()})
 	}
 	return nil
 }

@@ -123,10 +123,21 @@ func TestLameDuckMovesOn(t *testing.T) {
 		other.start()
 		r.peer.conn(0).nc.Close()
 		time.Sleep(time.Second)
-		r.peer.conn(1).send(`INFO {"ldm":true,"connect_urls":["other:4222"]}` + "\r\n")
+		r.net.Delay(address, 20*time.Millisecond)
+		r.peer.conn(1).send(`INFO {"headers":true,"ldm":true,"connect_urls":["other:4222"]}` + "\r\n")
+		for range 100 {
+			r.publish("x")
+			time.Sleep(time.Millisecond)
+		}
 		time.Sleep(time.Second)
-		if l := r.last(EventLost).Loss; l.Cause != CauseLameDuck {
-			t.Errorf("loss %v", l)
+		if e := r.last(EventLost); e.Loss.Cause != CauseLameDuck || e.Unconfirmed.Messages != 0 {
+			t.Errorf("event %v, want that it is left with all confirmed", e)
+		}
+		r.flush()
+		here, _ := r.peer.conn(1).payloads()
+		there, _ := other.conn(0).payloads()
+		if len(here) == 0 || len(there) == 0 || len(here)+len(there) != 100 {
+			t.Errorf("%d messages reached the lame duck and %d the other, want 100 in all", len(here), len(there))
 		}
 		if e := r.last(EventResumed); e.Server != "nats://other:4222" {
 			t.Errorf("event %v", e)
@@ -186,6 +197,43 @@ func TestUnsubscribeAfterMaxIsRestoredWithTheRest(t *testing.T) {
 		}
 		if n := r.link.Stats().Unknown; got != 5 || n != 1 {
 			t.Errorf("%d messages handled and %d passed over, want 5 and 1", got, n)
+		}
+	})
+}
+
+// The broker counts from its own SUB, so what was delivered before that is not
+// in the number it is told.
+func TestUnsubscribeAfterMaxCountsFromTheSubscribe(t *testing.T) {
+	bubble(t, Config{}, func(r *rig) {
+		sid, err := r.link.Subscribe("s", "", func(*wire.Op) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.publish("1", "2")
+		r.flush()
+		r.peer.conn(0).nc.Close()
+		time.Sleep(10 * time.Second)
+		r.publish("3")
+		r.flush()
+		if err := r.link.Unsubscribe(sid, 5); err != nil {
+			t.Fatal(err)
+		}
+		if told := r.peer.conn(1).told(); told[len(told)-1] != "UNSUB 1 3" {
+			t.Errorf("told %q, want that the subscription ends after the third message since its SUB", told)
+		}
+	})
+}
+
+// After a connection that lasted, the waits begin from the shortest again.
+func TestWaitsBeginAnew(t *testing.T) {
+	bubble(t, Config{}, func(r *rig) {
+		for i := range 20 {
+			time.Sleep(10 * time.Second)
+			r.peer.conn(i).nc.Close()
+			time.Sleep(time.Second)
+			if e := r.last(EventRetrying); e.Next.Sub(e.At) > DefaultRetryBase {
+				t.Fatalf("loss %d: %v", i, e)
+			}
 		}
 	})
 }

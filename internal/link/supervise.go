@@ -41,15 +41,17 @@ func (l *Link) supervise(c *conn) {
 // not lead to a lasting connection before.
 func (l *Link) reconnect(attempt int) (*conn, int) {
 	var failed error
+	var took time.Duration
 	for tries := 1; ; tries++ {
 		l.mu.Lock()
 		s := l.pool.next()
-		wait := l.backoff.wait(attempt+tries-1, l.pool.len(), l.rng)
+		wait := l.backoff.wait(attempt+tries-1, l.pool.len(), took, l.rng)
 		l.mu.Unlock()
 		l.tellRetry(s, tries, wait, failed)
 		if pause(l.ctx, wait) != nil {
 			return nil, 0
 		}
+		start := time.Now()
 		c, err := l.dial(l.ctx, s)
 		if err == nil {
 			return c, tries
@@ -57,7 +59,7 @@ func (l *Link) reconnect(attempt int) (*conn, int) {
 		if l.ctx.Err() != nil {
 			return nil, 0
 		}
-		failed = err
+		failed, took = err, time.Since(start)
 		l.mu.Lock()
 		l.pool.failed(s.address)
 		l.mu.Unlock()
@@ -97,7 +99,9 @@ func (l *Link) detach(c *conn) Tally {
 	now := time.Now()
 	l.conn = nil
 	l.pool.lost(c.server.address)
-	l.counters.losses.Add(1)
+	if !l.closing {
+		l.counters.losses.Add(1)
+	}
 	l.last.Loss, l.last.LastHeard, l.last.RTT = c.loss, c.lastHeard(), c.ledger.rtt
 	if ch := c.inHand; ch != nil {
 		ch.filter(c.written)

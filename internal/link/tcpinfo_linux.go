@@ -35,6 +35,7 @@ func lookAtTCP(nc net.Conn) TCPEvidence {
 		SinceAck:    time.Duration(info.Last_ack_recv) * time.Millisecond,
 		// Kernels before 5.4 leave the window out, which reads as zero.
 		ZeroWindow: info.Snd_wnd == 0 && info.Notsent_bytes > 0,
+		Probes:     int(info.Probes),
 		Unsent:     int(info.Notsent_bytes),
 	}
 }

@@ -63,7 +63,9 @@ func (c *conn) take() bool {
 			return false
 		}
 		c.takeFront()
-		c.takeChunk()
+		if !c.leaving {
+			c.takeChunk()
+		}
 		if len(c.front) > 0 || c.inHand != nil {
 			l.mu.Unlock()
 			return true

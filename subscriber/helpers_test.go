@@ -4,11 +4,13 @@ import (
 	"context"
 	"net"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 
+	"vigil/broker"
 	"vigil/publisher"
 	"vigil/subscriber"
 )
@@ -46,6 +48,44 @@ func within(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	t.Cleanup(cancel)
 	return ctx
+}
+
+// running is a broker that a test can stop and start again at its address.
+type running struct {
+	url   string
+	stop  func()
+	again func()
+}
+
+// brokers runs a test against Vigil's broker and a stock nats-server.
+func brokers(t *testing.T, test func(t *testing.T, b running)) {
+	t.Run("vigil", func(t *testing.T) {
+		var b *broker.Broker
+		start := func(port int) {
+			var err error
+			if b, err = broker.Start(broker.Config{Port: port}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		stop := func() {
+			if err := b.Shutdown(within(t)); err != nil {
+				t.Errorf("broker: shutdown: %v", err)
+			}
+		}
+		start(broker.RandomPort)
+		t.Cleanup(func() { stop() })
+		_, text, _ := strings.Cut(strings.TrimPrefix(b.URL(), "nats://"), ":")
+		port, err := strconv.Atoi(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		test(t, running{b.URL(), stop, func() { start(port) }})
+	})
+	t.Run("nats-server", func(t *testing.T) {
+		s := startNATS(t, 0)
+		port := portOf(s)
+		test(t, running{urlOf(s), func() { stopNATS(s) }, func() { startNATS(t, port) }})
+	})
 }
 
 // events collects events and lets a test wait for a kind.
@@ -104,57 +144,4 @@ func take(t testing.TB, s *subscriber.Subscription, n int) []*subscriber.Msg {
 		}
 	}
 	return got
-}
-
-func TestNATSServerRestart(t *testing.T) {
-	s := startNATS(t, 0)
-	ev := newEvents()
-	sub := connect(t, urlOf(s), subscriber.Config{OnEvent: ev.on})
-	subscription, err := sub.Subscribe("orders.>")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := sub.Flush(within(t)); err != nil {
-		t.Fatal(err)
-	}
-	pub := connectPublisher(t, urlOf(s), publisher.Config{})
-	if err := pub.Publish(within(t), "orders.new", []byte("one")); err != nil {
-		t.Fatal(err)
-	}
-	if m := take(t, subscription, 1)[0]; m.Subject != "orders.new" || string(m.Data) != "one" {
-		t.Fatalf("got %q on %s", m.Data, m.Subject)
-	}
-	ev.wait(t, subscriber.EventConnected)
-
-	port := portOf(s)
-	stopNATS(s)
-	lost := ev.wait(t, subscriber.EventLost)
-	if lost.Loss.Cause != subscriber.CauseClosed {
-		t.Errorf("a clean shutdown is %v, want closed by peer", lost.Loss.Cause)
-	}
-	if err := pub.Publish(within(t), "orders.away", []byte("two")); err != nil {
-		t.Fatal(err)
-	}
-	startNATS(t, port)
-	resumed := ev.wait(t, subscriber.EventResumed)
-	if resumed.Deaf() <= 0 {
-		t.Errorf("deaf window %v", resumed.Deaf())
-	}
-	if err := pub.Flush(within(t)); err != nil {
-		t.Fatal(err)
-	}
-	if err := pub.Publish(within(t), "orders.new", []byte("three")); err != nil {
-		t.Fatal(err)
-	}
-	for m, err := range subscription.Messages(within(t)) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if string(m.Data) == "three" {
-			break
-		}
-	}
-	if err := sub.Drain(within(t)); err != nil {
-		t.Errorf("drain: %v", err)
-	}
 }

@@ -1,0 +1,104 @@
+// Package link is one connection to a NATS broker that heals itself: the part
+// that the subscriber and the publisher share.
+//
+// It notices within the heartbeat's bound that the broker is gone, says why on
+// what evidence, reconnects for ever, restores the subscriptions, says from
+// when to when it was deaf, and accounts for every message it was given.
+//
+// # States
+//
+//	              Connect fails
+//	Connecting ───────────────────────────────► Closed
+//	    │ PONG behind the SUBs                    ▲
+//	    ▼            a probe is overdue           │ Close, from
+//	Connected ◄──────────────────────────► Suspect│ any state
+//	    │      any byte is heard              │   │
+//	    │ FIN, RST, -ERR, garbage,            │ verdict, or as
+//	    │ lame duck                           │ from Connected
+//	    ▼                                     ▼
+//	Reconnecting ◄────────────────────────────┘
+//	    │ PONG behind the SUBs
+//	    └──────────► Connected
+//
+// Only the user closes a link. A connection counts as established when the PONG
+// has come that stands behind CONNECT and every SUB, and never earlier: until
+// then nobody could say that the subscriptions are in effect.
+//
+// # Files
+//
+// What decides takes the time and returns what to do: backoff (when to try),
+// pool (whom), classify (why nobody answers), ledger (what is confirmed),
+// outQueue (what is to be sent, and what of it survives a loss), registry (what
+// to restore), inbox (what was read). What acts is thin: open, greet, reader,
+// writer, watcher, supervise.
+//
+// # Goroutines
+//
+//	goroutine    started by    ends with              waited for by
+//	events       Connect       the Closed event       Close
+//	supervisor   Connect       Close                  Close
+//	dials        an attempt    the first's answer     the attempt
+//	reader       an attempt    its connection's loss  the attempt, the supervisor
+//	writer       attach        its connection's loss  the supervisor
+//	watcher      attach        its connection's loss  the supervisor
+//
+// The reader blocks in Read and the writer in Write, and neither holds a lock
+// there. The watcher blocks in nothing but its timer. What it needs is an atomic
+// (when the last byte came) and mu, which nobody keeps for longer than some
+// memory operations. So the verdict comes on time while the socket is full, the
+// writer is stuck in it and every publisher waits; and Status answers at once.
+// The first of the three to give the connection up closes the socket, which ends
+// the other two, and the supervisor accounts for it when they have ended.
+//
+// # Locks
+//
+//  1. Link.mu: state, subscriptions, the out queue, the connection's ledger.
+//  2. eventHub.mu: the queues of events. Taken under Link.mu in attach; never
+//     the other way round.
+//
+// Neither is held over I/O, over a callback or while waiting. Whoever waits, for
+// room, for a state or for a PONG, waits on a channel.
+//
+// # The way of a message
+//
+// Publish appends to the out queue, whose chunks of at most 256 KiB hold whole
+// operations. The writer takes one chunk at a time. Before it, and so between
+// two operations, goes what cannot wait: the heartbeat's PING and the PONGs
+// owed. When a chunk is taken, the ledger notes its messages as handed over and
+// its PINGs as waiting, in the order in which they go onto the wire. Each PONG
+// confirms what its PING stood behind. The writer adds a PING by itself after
+// 1 MiB, and the watcher asks for one when messages are unconfirmed and the
+// heartbeat has nothing to ask because other bytes keep coming.
+//
+// When the connection is lost, each message has one of these fates:
+//
+//   - confirmed: a PONG came behind it;
+//   - unconfirmed: the socket took its last byte and no PONG came. The broker
+//     may or may not have it. It is counted, told with Lost and Resumed, and not
+//     sent again;
+//   - kept: the socket did not take its last byte, so nobody can have understood
+//     it. It is sent whole on the next connection, in order, behind the
+//     subscriptions and before what is published later.
+//
+// While there is no connection Publish appends to the same queue, under another
+// bound, and fails when that is reached. SUB, UNSUB and PING are not kept: the
+// registry says what to subscribe, and a Flush that waits is told of the loss.
+//
+// # Coming back
+//
+// Waits between attempts are random and grow to RetryCap. A wait counts from the
+// start of the attempt before, so that an attempt which nobody answers for two
+// seconds is followed by the next one at once. Within an attempt another dial is
+// started each 250 ms as long as nothing is heard of the host. So a host that
+// was gone is found within 250 ms of its return, and one that refuses, because
+// its broker is not up yet, within RetryCap.
+//
+// # Sources
+//
+// The NATS client protocol, as nats-server 2.15 speaks it. Full jitter: M.
+// Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015. The
+// fates of a message during a loss, and what goes wrong when they are mixed up,
+// are from the bug reports of other clients: half-written operations replayed,
+// new messages overtaking kept ones, "connected" told before the subscriptions
+// are restored.
+package link

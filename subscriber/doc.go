@@ -1,0 +1,61 @@
+// Package subscriber receives messages from a NATS broker and is never silently
+// deaf.
+//
+// A broker that vanishes without a FIN leaves its subscribers on connections
+// which look healthy and deliver nothing, for hours. A Subscriber asks after
+// some silence, knows within its heartbeat's bound (2 s by default) that nobody
+// answers, says why it thinks so, reconnects for ever, subscribes again, and
+// says from when to when it was deaf. It works with Vigil's broker and with any
+// other NATS server or cluster.
+//
+//	sub, err := subscriber.Connect(ctx, "nats://127.0.0.1:4222", subscriber.Config{
+//		OnEvent: func(e subscriber.Event) { log.Print(e) },
+//	})
+//	…
+//	orders, err := sub.Subscribe("orders.>")
+//	…
+//	for msg, err := range orders.Messages(ctx) {
+//		if err != nil {
+//			return err
+//		}
+//		handle(msg.Subject, msg.Data)
+//	}
+//
+// # What it tells
+//
+// Everything that happens to the connection is an [Event], given in order to
+// Config.OnEvent, to Config.Logger and to every loop over Events. After a crash
+// of the broker's host they read:
+//
+//	connected: nats://127.0.0.1:4222
+//	suspect: nats://127.0.0.1:4222: silent for 1.20 s, 2 probes unanswered
+//	lost: nats://127.0.0.1:4222: stale: host or network gone (last heard 1.80 s ago, 3 probes unanswered)
+//	retrying: nats://127.0.0.1:4222: attempt 1 in 23 ms
+//	resumed: nats://127.0.0.1:4222: deaf for 3.31 s, from 12:00:01.120 to 12:00:04.430
+//
+// A [Loss] carries a [Cause] with its evidence. On Linux the kernel is asked
+// whether it still gets acknowledgements (TCP_INFO), which tells a host that is
+// gone from a process that is frozen; elsewhere, and where nothing else can be
+// known, the cause is CauseStale. Behind a proxy it is the proxy's kernel that
+// acknowledges.
+//
+// # What it promises
+//
+//   - Any byte from the broker is life. A link so congested that a PONG is late
+//     behind messages gives no false alarm.
+//   - Core NATS delivers at most once. What is published during the deaf window
+//     may be missed; Event.DeafFrom and DeafTo bound it, so that the application
+//     can ask another source for that span.
+//   - Resumed is told only after the broker has confirmed that every
+//     subscription is in effect again.
+//   - Messages of one subscription come in the order in which the broker sent
+//     them.
+//   - Nothing is dropped silently. A subscription whose consumer is too slow
+//     drops the newest messages, counts them in [Stats] and tells with an
+//     EventSlowConsumer.
+//
+// # Ending
+//
+// Drain ends without losing a message that the broker had sent; Close ends at
+// once. A Subscription can be ended alone by its own Drain, or by Unsubscribe.
+package subscriber
