@@ -73,7 +73,7 @@ func (d *Detector) Step(now time.Time) Action {
 	case late > d.cfg.Interval/2: // we ourselves had stopped: a fresh round
 		s.pauses++
 		s.start, s.probes = elapsed, 0
-	case s.probes > 0 && elapsed-s.first >= d.cfg.Interval:
+	case s.probes > 0 && elapsed-s.first >= d.cfg.overdue():
 		s.suspect = true
 	}
 	if late < 0 {

@@ -77,9 +77,9 @@ func TestLatenessDoesNotAddUp(t *testing.T) {
 	})
 }
 
-// TestAnsweringPeerIsNeverAccused: a peer that answers each probe within less
-// than an Interval is never suspected, however late the Steps are, pauses and
-// all, and never dead if there is more than one probe.
+// TestAnsweringPeerIsNeverAccused: a peer that answers each probe before it is
+// overdue is never suspected, however late the Steps are, pauses and all, and
+// never dead if there is more than one probe.
 func TestAnsweringPeerIsNeverAccused(t *testing.T) {
 	random(t, func(t *testing.T, r *rand.Rand) {
 		cfg := randomConfig(r)
@@ -93,7 +93,7 @@ func TestAnsweringPeerIsNeverAccused(t *testing.T) {
 				d.Heard(answers[0])
 				answers = answers[1:]
 			} else if d.Step(now) == Probe {
-				answer := now.Add(upTo(r, cfg.Interval-1))
+				answer := now.Add(upTo(r, cfg.overdue()-1))
 				if n := len(answers); n > 0 && answer.Before(answers[n-1]) {
 					answer = answers[n-1] // TCP keeps the order
 				}

@@ -66,7 +66,7 @@
 // Within leaves room for that.
 //
 // An answer saves the peer as long as it comes before the verdict. Hence a
-// round trip shorter than Interval is never even suspected, and when Probes is
+// round trip below 7/8 of Interval is never even suspected, and when Probes is
 // two or more it never is a false alarm either. With Probes of one the round
 // trip must stay below half an Interval, because the only probe may itself have
 // been sent half an Interval late.

@@ -31,9 +31,10 @@ const (
 	// StateAlive: heard of lately, or not yet overdue with an answer.
 	StateAlive State = iota
 
-	// StateSuspect: a Step found a probe unanswered for one Interval. Only a
-	// byte from the peer ends suspicion. A local pause does not begin it, and
-	// does not end it either, for that would look like a recovery.
+	// StateSuspect: a Step found a probe unanswered for one Interval, or an
+	// eighth less, since timers are late. Only a byte from the peer ends
+	// suspicion. A local pause does not begin it, and does not end it either,
+	// for that would look like a recovery.
 	StateSuspect
 
 	// StateDead: Step returned Dead. Final.
