@@ -36,6 +36,9 @@ func idleCommand() *cobra.Command {
 }
 
 func measureIdle(ctx context.Context, idle lab.Idle, asJSON bool) error {
+	if err := fault.Isolation(); err != nil {
+		return fmt.Errorf("counting frames: %w", err)
+	}
 	if !asJSON {
 		fmt.Printf("Counting frames on the links of idle connections for %v.\n", idle.Length())
 	}

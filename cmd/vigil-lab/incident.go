@@ -21,12 +21,39 @@ func incidentCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "incident",
 		Short: "The incident (what vigil-lab does by itself)",
+		Long:  incidentHelp,
 		Args:  cobra.NoArgs,
 		RunE:  run.run,
 	}
 	run.register(cmd)
 	return cmd
 }
+
+const incidentHelp = `Rebuild the incident on Vigil's broker and on nats-server, side by side: the
+broker's host vanishes without a FIN, stays away, and comes back empty. Five
+subscribers, the contenders, show who notices, when, and what it costs.
+
+With --json, standard output has one object a line for each broker and
+contender. Times are milliseconds since the crash; null is "not within the run".
+
+  broker, fault, mode, contender
+  detected_ms     the contender knew
+  cause           what it gave as the reason, "" if it did not notice
+  reconnected_ms  its first new connection after the host was back
+  resumed         whether it received from the new broker
+  resumed_ms      the first message from the new broker
+  missed          messages that a broker took and it never saw
+  deaf_ms         from its last message to resumed_ms, or to the end of the run
+  computed_ms     if it did not notice by itself: when it would have at the
+                  latest, computed from its settings; otherwise null
+  uncovered       of the missed, those outside the deaf windows that it
+                  reported; null if it reports none
+  silence_ms      how long it had heard nothing when it knew, by its own
+                  account; null if it gives none
+
+Exit status: 0 if Vigil's subscriber kept its promise on both brokers, 1 if not
+or if the lab failed, 2 for a command line that cannot be obeyed, 130 if
+interrupted.`
 
 type incidentFlags struct {
 	mode   string
@@ -61,7 +88,10 @@ const maxOutage = time.Hour
 
 // play runs the incident in this process and shows it.
 func (f *incidentFlags) play(ctx context.Context, mode fault.Mode) error {
-	mode, reason := lab.ChooseMode(mode)
+	mode, reason, err := lab.ChooseMode(mode)
+	if err != nil {
+		return err
+	}
 	incident := lab.Incident{Mode: mode, Outage: f.outage}
 	out, live := io.Writer(os.Stdout), cli.Terminal(os.Stdout)
 	if f.json {
@@ -86,7 +116,7 @@ func (f *incidentFlags) play(ctx context.Context, mode fault.Mode) error {
 		return lab.Verdict(results)
 	}
 	fmt.Fprintln(out)
-	lab.WriteTable(out, results, mode)
+	lab.WriteTable(out, results, mode, cli.Width(os.Stdout))
 	return lab.Verdict(results)
 }
 

@@ -22,6 +22,7 @@ func main() {
 	root := &cobra.Command{
 		Use:   "vigil-lab",
 		Short: "Rebuild the incident: a broker vanishes without a FIN, and see who notices",
+		Long:  incidentHelp,
 		Args:  cobra.NoArgs,
 		RunE:  run.run,
 	}

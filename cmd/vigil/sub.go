@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -42,6 +43,9 @@ It reconnects for ever.`,
 func (f *subFlags) run(ctx context.Context, pattern string) error {
 	if err := subject.CheckPattern(pattern); err != nil {
 		return &cli.UsageError{Err: err}
+	}
+	if strings.ContainsAny(f.queue, " \t\r\n") {
+		return cli.Usagef("--queue %q: want a name without blanks", f.queue)
 	}
 	if f.count < 0 {
 		return cli.Usagef("--count %d: want 0 or more", f.count)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -51,20 +52,31 @@ func Run(root *cobra.Command) int {
 		return OK
 	}
 	var usage *UsageError
+	// Joined errors have a line each.
+	told := strings.ReplaceAll(err.Error(), "\n", "; ")
 	switch {
 	case !began || errors.As(err, &usage):
-		fmt.Fprintf(os.Stderr, "%s: %v (see '%s --help')\n", root.Name(), err, cmd.CommandPath())
+		fmt.Fprintf(os.Stderr, "%s: %s (see '%s --help')\n", root.Name(), told, cmd.CommandPath())
 		return Usage
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		fmt.Fprintf(os.Stderr, "%s: interrupted\n", root.Name())
 		return Interrupted
 	}
-	fmt.Fprintf(os.Stderr, "%s: %v\n", root.Name(), err)
+	fmt.Fprintf(os.Stderr, "%s: %s\n", root.Name(), told)
 	return Failed
 }
 
 // Terminal reports whether f is a terminal.
 func Terminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
+
+// Width returns how many characters wide the terminal f is, 0 if f is none.
+func Width(f *os.File) int {
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
+}
 
 // Colour reports whether what is written to f may be coloured: on a terminal,
 // unless NO_COLOR is set (https://no-color.org).

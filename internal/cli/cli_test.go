@@ -45,6 +45,7 @@ func TestStatus(t *testing.T) {
 	}{
 		{"success says nothing", nil, nil, OK, ""},
 		{"a failure is one line", errors.New("no luck"), nil, Failed, "prog: no luck\n"},
+		{"so are two", errors.Join(errors.New("no luck"), errors.New("no hope")), nil, Failed, "prog: no luck; no hope\n"},
 		{"what cannot be obeyed", Usagef("bad %d", 7), nil, Usage, "prog: bad 7 (see 'prog --help')\n"},
 		{"an unknown flag", nil, []string{"--nope"}, Usage, "prog: unknown flag: --nope (see 'prog --help')\n"},
 		{"an argument too many", nil, []string{"x"}, Usage, "prog: unknown command \"x\" for \"prog\" (see 'prog --help')\n"},
@@ -82,7 +83,7 @@ func TestNoColourInAFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if Terminal(f) || Colour(f) {
+	if Terminal(f) || Colour(f) || Width(f) != 0 {
 		t.Error("a file is taken for a terminal")
 	}
 }

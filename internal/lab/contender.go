@@ -31,13 +31,10 @@ const systemKeepAlive = 7200*time.Second + 9*75*time.Second
 // 15 s apart.
 const goKeepAlive = 15*time.Second + 9*15*time.Second
 
-// What nats.go's defaults come to: a PING every 2 min and the verdict when the
-// third would be due with two unanswered, counted from wherever in the interval
-// the host vanished.
-const (
-	natsEarliest = 2 * 2 * time.Minute
-	natsLatest   = 3 * 2 * time.Minute
-)
+// What nats.go's defaults come to at the latest: a PING every 2 min and the
+// verdict when the third would be due with two unanswered; 2 min less if the
+// host vanished just before a PING.
+const natsLatest = 3 * 2 * time.Minute
 
 // contenders lists who takes part, in the order of the report.
 func contenders() []contender {

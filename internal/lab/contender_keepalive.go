@@ -2,7 +2,9 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"strconv"
 	"time"
 
@@ -41,7 +43,7 @@ func listenBare(ctx context.Context, addr string, rec *record) (func(), error) {
 			if ctx.Err() != nil {
 				return
 			}
-			rec.noticed(brief(err), 0)
+			rec.noticed(loss{cause: brief(err), own: isTimeout(err)})
 			if s = redial(ctx, addr, sub); s == nil {
 				return
 			}
@@ -68,6 +70,13 @@ func readNumbers(ctx context.Context, s *stream, rec *record) error {
 			rec.received(n)
 		}
 	}
+}
+
+// isTimeout reports whether the kernel gave up by itself: nothing here sets a
+// deadline.
+func isTimeout(err error) bool {
+	timeout, ok := errors.AsType[net.Error](err)
+	return ok && timeout.Timeout()
 }
 
 // redial tries until it has a stream, nil when ctx ended.

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -22,12 +23,12 @@ func natsContender(name, about string, worst time.Duration, computed string, opt
 			nats.Name(name),
 			nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 				if err != nil { // nil is our own Close
-					rec.noticed(brief(err), 0)
+					rec.noticed(loss{cause: brief(err), own: errors.Is(err, nats.ErrStaleConnection)})
 				}
 			}),
 			nats.ReconnectHandler(func(*nats.Conn) { rec.reconnected("reconnected") }),
 			nats.ClosedHandler(func(nc *nats.Conn) {
-				if err := nc.LastError(); err != nil && nc.Statistics.Reconnects == 0 {
+				if err := nc.LastError(); err != nil {
 					rec.tell("closed for good: "+err.Error(), false)
 				}
 			}),

@@ -34,7 +34,8 @@ func vigilContender(name, about string, beat heartbeat.Config) contender {
 		}
 		return func() { _ = sub.Close() }, nil
 	}
-	return contender{name: name, about: about, worst: beat.Bound(), computed: beat.Bound().String(), listen: listen}
+	computed := fmt.Sprintf("%g s", beat.Bound().Seconds())
+	return contender{name: name, about: about, worst: beat.Bound(), computed: computed, listen: listen}
 }
 
 // hear turns a subscriber's events into what the lab records.
@@ -43,7 +44,7 @@ func hear(rec *record, e subscriber.Event) {
 	case subscriber.EventSuspect:
 		rec.tell(e.String(), false)
 	case subscriber.EventLost:
-		rec.noticed(e.Loss.Error(), e.Loss.Evidence.Silence)
+		rec.noticed(loss{e.Loss.Error(), e.Loss.Evidence.Silence, e.Loss.Cause.Stale()})
 	case subscriber.EventResumed:
 		rec.claims(e.DeafFrom, e.DeafTo)
 		rec.reconnected(e.String())

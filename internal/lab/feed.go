@@ -16,14 +16,22 @@ const subject = "lab.numbers"
 // feed publishes numbered messages to one broker, one each interval. It goes on
 // counting while there is no broker: those numbers were offered to nobody.
 type feed struct {
+	// Fixed after construction.
 	addr     string
 	interval time.Duration
 
+	confirming sync.WaitGroup // the goroutines that read PONGs; run waits for them
+
+	// Guarded by mu.
 	mu      sync.Mutex
 	current *stream // nil while there is no broker
 	// published[n] is when number n was published; confirmed numbers are
 	// those that a broker has answered a later PING of.
 	published []publication
+	// lost is why a connection failed that disconnect had not taken away: what
+	// was counted since is worth nothing.
+	lost error
+	over bool // run has ended: there will be no connection any more
 }
 
 type publication struct {
@@ -31,25 +39,40 @@ type publication struct {
 	confirmed bool
 }
 
+// number is a number that a broker took, and when it was published.
+type number struct {
+	n  int
+	at time.Time
+}
+
 // run publishes until ctx ends.
 func (f *feed) run(ctx context.Context) {
+	defer f.confirming.Wait()
+	// Also ends a write that a full socket holds up.
+	stop := context.AfterFunc(ctx, f.end)
+	defer stop()
 	ticker := time.NewTicker(f.interval)
 	defer ticker.Stop()
+	began := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
-			f.disconnect()
+			f.end()
 			return
-		case now := <-ticker.C:
-			f.publish(now)
+		case <-ticker.C:
+			// A ticker drops ticks on a busy machine; the rate is to be kept.
+			for due := int(time.Since(began) / f.interval); f.offered() < due; {
+				f.publish()
+			}
 		}
 	}
 }
 
-func (f *feed) publish(now time.Time) {
+// publish publishes the next number.
+func (f *feed) publish() {
 	f.mu.Lock()
 	n := len(f.published)
-	f.published = append(f.published, publication{at: now})
+	f.published = append(f.published, publication{at: time.Now()})
 	s := f.current
 	f.mu.Unlock()
 	if s == nil {
@@ -58,7 +81,7 @@ func (f *feed) publish(now time.Time) {
 	msg := wire.AppendPub(nil, subject, "", strconv.AppendInt(nil, int64(n), 10))
 	msg = append(msg, wire.PingLine...)
 	if _, err := s.conn.Write(msg); err != nil {
-		f.drop(s)
+		f.drop(s, err)
 	}
 }
 
@@ -69,11 +92,16 @@ func (f *feed) connect(ctx context.Context) error {
 		return fmt.Errorf("lab: feed: %w", err)
 	}
 	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.over {
+		_ = s.conn.Close()
+		return context.Canceled
+	}
 	f.current = s
 	first := len(f.published)
-	f.mu.Unlock()
-	// Owned by the feed; ends when the stream is closed by disconnect or lost.
-	go f.confirm(s, first)
+	// Owned by the feed; ends when the stream is closed by disconnect or lost;
+	// run waits for it.
+	f.confirming.Go(func() { f.confirm(s, first) })
 	return nil
 }
 
@@ -83,7 +111,7 @@ func (f *feed) confirm(s *stream, next int) {
 	var op wire.Op
 	for {
 		if err := s.next(&op); err != nil {
-			f.drop(s)
+			f.drop(s, err)
 			return
 		}
 		if op.Kind != wire.Pong {
@@ -102,28 +130,59 @@ func (f *feed) confirm(s *stream, next int) {
 func (f *feed) disconnect() {
 	f.mu.Lock()
 	s := f.current
+	f.current = nil
 	f.mu.Unlock()
 	if s != nil {
-		f.drop(s)
+		_ = s.conn.Close()
 	}
 }
 
-func (f *feed) drop(s *stream) {
+// end disconnects for good.
+func (f *feed) end() {
+	f.mu.Lock()
+	f.over = true
+	f.mu.Unlock()
+	f.disconnect()
+}
+
+// drop closes a stream that failed.
+func (f *feed) drop(s *stream, cause error) {
 	_ = s.conn.Close()
 	f.mu.Lock()
+	defer f.mu.Unlock()
 	if f.current == s {
-		f.current = nil
+		f.current, f.lost = nil, cause
 	}
-	f.mu.Unlock()
 }
 
-// confirmed calls yield with every number that a broker took, in order.
-func (f *feed) confirmed(yield func(n int, at time.Time)) {
+// failure returns why the feed lost a broker that it should not have lost, or
+// nil.
+func (f *feed) failure() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.lost == nil {
+		return nil
+	}
+	return fmt.Errorf("lab: feed: lost the broker: %w", f.lost)
+}
+
+// offered returns how many numbers were published, to a broker or to nobody:
+// it is the next number.
+func (f *feed) offered() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.published)
+}
+
+// taken returns the numbers that brokers have taken so far, in order.
+func (f *feed) taken() []number {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var all []number
 	for n, p := range f.published {
 		if p.confirmed {
-			yield(n, p.at)
+			all = append(all, number{n, p.at})
 		}
 	}
+	return all
 }

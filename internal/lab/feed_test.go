@@ -28,10 +28,7 @@ func eventually(t *testing.T, what string, cond func() bool) {
 }
 
 func (f *feed) counts() (offered, confirmed int) {
-	f.confirmed(func(int, time.Time) { confirmed++ })
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return len(f.published), confirmed
+	return f.offered(), len(f.taken())
 }
 
 func startBroker(t *testing.T, port int) *broker.Broker {
@@ -66,6 +63,9 @@ func TestFeed(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the feed notices", func() bool { f.mu.Lock(); defer f.mu.Unlock(); return f.current == nil })
+	if f.failure() == nil {
+		t.Error("a broker that went away by itself is no failure")
+	}
 	offered, confirmed := f.counts()
 	eventually(t, "numbers go on", func() bool { n, _ := f.counts(); return n > offered+10 })
 	if _, c := f.counts(); c != confirmed {
@@ -79,9 +79,9 @@ func TestFeed(t *testing.T) {
 	}
 	gap, _ := f.counts()
 	eventually(t, "the new broker confirms", func() bool { _, c := f.counts(); return c > confirmed+50 })
-	f.confirmed(func(n int, _ time.Time) {
-		if n > offered && n < gap-1 {
-			t.Errorf("number %d is confirmed, and was offered to nobody", n)
+	for _, taken := range f.taken() {
+		if taken.n > offered && taken.n < gap-1 {
+			t.Errorf("number %d is confirmed, and was offered to nobody", taken.n)
 		}
-	})
+	}
 }

@@ -139,7 +139,10 @@ func WriteCosts(w io.Writer, costs []Cost) {
 	t.SetStyle(table.StyleLight)
 	t.Style().Format.Header = text.FormatDefault
 	t.AppendHeader(table.Row{"broker", "contender", "bytes/s", "frames/s", "what it does"})
-	t.SetColumnConfigs([]table.ColumnConfig{{Name: "broker", AutoMerge: true}})
+	t.SetColumnConfigs([]table.ColumnConfig{
+		{Name: "broker", AutoMerge: true},
+		{Name: "what it does", WidthMax: 24, WidthMaxEnforcer: text.WrapSoft}, // fits a terminal of 80
+	})
 	for k, c := range costs {
 		if k > 0 && costs[k-1].Broker != c.Broker {
 			t.AppendSeparator()

@@ -12,19 +12,19 @@ type record struct {
 	tell      func(text string, good bool)
 
 	mu sync.Mutex
-	// got holds the numbers received, with the time of the first and last.
-	got map[int]time.Time
+	// got holds the numbers received.
+	got map[int]bool
 	// news is closed and replaced with each message.
 	news chan struct{}
 
 	crashed   time.Time // when the host began to vanish; zero before
 	returned  time.Time // when the host began to come back; zero before
+	fresh     int       // the first number that a new broker can have taken
 	last      time.Time // last message before the contender resumed
-	lost      time.Time // first loss noticed after the crash
-	silence   time.Duration
-	cause     string
+	lost      time.Time // when the loss was noticed
+	loss      loss      // the first one noticed after the crash
 	connected time.Time // first connection made after the return
-	resumed   time.Time // first message after the return
+	resumed   time.Time // first message of the new broker
 
 	// windows are the deaf windows that the contender itself reported.
 	windows []window
@@ -32,18 +32,29 @@ type record struct {
 
 type window struct{ from, to time.Time }
 
+// loss is what a contender says of a connection that it gives up.
+type loss struct {
+	cause string
+	// silence is how long it had heard nothing by its own account, 0 if it
+	// gives none.
+	silence time.Duration
+	// own is set if its own detection found out; otherwise the network told it,
+	// by a FIN or a RST.
+	own bool
+}
+
 func newRecord(contender string, tell func(text string, good bool)) *record {
-	return &record{contender: contender, tell: tell, got: make(map[int]time.Time), news: make(chan struct{})}
+	return &record{contender: contender, tell: tell, got: make(map[int]bool), news: make(chan struct{})}
 }
 
 // received counts number n.
 func (r *record) received(n int) {
 	now := time.Now()
 	r.mu.Lock()
-	r.got[n] = now
+	r.got[n] = true
 	close(r.news)
 	r.news = make(chan struct{})
-	first := !r.returned.IsZero() && r.resumed.IsZero() && now.After(r.returned)
+	first := !r.returned.IsZero() && r.resumed.IsZero() && n >= r.fresh
 	if first {
 		r.resumed = now
 	}
@@ -56,15 +67,14 @@ func (r *record) received(n int) {
 	}
 }
 
-// noticed is told that the contender gave up a connection. silence is how long
-// it had heard nothing by its own account, 0 if it has none.
-func (r *record) noticed(cause string, silence time.Duration) {
+// noticed is told that the contender gave up a connection.
+func (r *record) noticed(l loss) {
 	r.mu.Lock()
 	if !r.crashed.IsZero() && r.lost.IsZero() {
-		r.lost, r.cause, r.silence = time.Now(), cause, silence
+		r.lost, r.loss = time.Now(), l
 	}
 	r.mu.Unlock()
-	r.tell(cause, false)
+	r.tell(l.cause, false)
 }
 
 // reconnected is told that the contender stands on a new connection.
@@ -84,8 +94,15 @@ func (r *record) claims(from, to time.Time) {
 	r.mu.Unlock()
 }
 
+// comeBack is told that the host begins to come back; numbers from fresh on can
+// only come from the new broker.
+func (r *record) comeBack(at time.Time, fresh int) {
+	r.mu.Lock()
+	r.returned, r.fresh = at, fresh
+	r.mu.Unlock()
+}
+
 func (r *record) crash(at time.Time)     { r.mu.Lock(); r.crashed = at; r.mu.Unlock() }
-func (r *record) comeBack(at time.Time)  { r.mu.Lock(); r.returned = at; r.mu.Unlock() }
 func (r *record) isResumed() bool        { r.mu.Lock(); defer r.mu.Unlock(); return !r.resumed.IsZero() }
 func (r *record) count() int             { r.mu.Lock(); defer r.mu.Unlock(); return len(r.got) }
 func (r *record) arrival() chan struct{} { r.mu.Lock(); defer r.mu.Unlock(); return r.news }
@@ -93,6 +110,5 @@ func (r *record) arrival() chan struct{} { r.mu.Lock(); defer r.mu.Unlock(); ret
 func (r *record) has(n int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	_, ok := r.got[n]
-	return ok
+	return r.got[n]
 }

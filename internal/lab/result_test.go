@@ -1,9 +1,12 @@
 package lab
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/jedib0t/go-pretty/v6/text"
 
 	"vigil/internal/fault"
 )
@@ -27,7 +30,7 @@ func aFeed() *feed {
 func aRecord(t *testing.T, got ...int) *record {
 	r := newRecord("vigil", func(text string, good bool) { t.Log(text, good) })
 	for _, n := range got {
-		r.got[n] = after(time.Duration(n-2) * time.Second)
+		r.got[n] = true
 	}
 	r.crashed, r.returned, r.last = crash, after(9*time.Second), after(-time.Second)
 	return r
@@ -40,7 +43,7 @@ func TestMissed(t *testing.T) {
 		name              string
 		got               []int
 		windows           []window
-		end               time.Time
+		end               time.Time // of what brokers had taken
 		missed, uncovered int
 	}{
 		{"all that a broker took arrived: what was offered to none is nobody's miss", all, nil, end, 0, -1},
@@ -54,7 +57,8 @@ func TestMissed(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			r := aRecord(t, tc.got...)
 			r.windows = tc.windows
-			res := r.result(aFeed(), contender{name: "vigil"}, tc.end)
+			taken := slices.DeleteFunc(aFeed().taken(), func(t number) bool { return t.at.After(tc.end) })
+			res := r.result(taken, contender{name: "vigil"}, tc.end)
 			uncovered := -1
 			if res.Uncovered != nil {
 				uncovered = *res.Uncovered
@@ -71,23 +75,34 @@ func TestResultTimes(t *testing.T) {
 	c := contender{name: "c", worst: 360 * time.Second, computed: "240–360 s"}
 	end := after(20 * time.Second)
 
-	deaf := r.result(aFeed(), c, end)
+	taken := aFeed().taken()
+	deaf := r.result(taken, c, end)
 	if deaf.DetectedMS != nil || deaf.Resumed || *deaf.DeafMS != 21000 || *deaf.ComputedMS != 360000 {
 		t.Errorf("a deaf contender: %+v", deaf)
 	}
-	if s := deaf.noticed(); !strings.Contains(s, "still deaf") || !strings.Contains(s, "240–360 s (computed)") {
-		t.Errorf("a deaf contender noticed: %q", s)
+	if s := deaf.account(); !strings.Contains(s, "still deaf at the end of the run") || !strings.Contains(s, "240–360 s (computed)") {
+		t.Errorf("a deaf contender: %q", s)
 	}
 
-	r.lost, r.cause = after(15*time.Second), "reset"
-	late := r.result(aFeed(), c, end)
-	if *late.DetectedMS != 15000 || late.ComputedMS == nil {
-		t.Errorf("one that the new host's RST told: %+v", late)
+	r.lost, r.loss = after(15*time.Second), loss{cause: "reset"}
+	late := r.result(taken, c, end)
+	if *late.DetectedMS != 15000 || late.ComputedMS == nil || !strings.Contains(late.account(), "reset; the new host told it") {
+		t.Errorf("one that the new host's RST told: %+v, %s", late, late.account())
+	}
+	r.loss = loss{cause: "stale", own: true}
+	if own := r.result(taken, c, end); own.ComputedMS != nil || own.account() != "stale; not connected again at the end of the run" {
+		t.Errorf("one that noticed by itself, though the host was back: %+v, %s", own, own.account())
 	}
 
-	r.lost, r.silence = after(2*time.Second), 1800*time.Millisecond
+	r.lost, r.connected, r.resumed = after(21*time.Second), after(22*time.Second), after(23*time.Second)
+	if afterwards := r.result(taken, c, end); afterwards.DetectedMS != nil || afterwards.Cause != "" || afterwards.ReconnectedMS != nil ||
+		afterwards.Resumed || afterwards.ResumedMS != nil || *afterwards.DeafMS != 21000 || afterwards.ComputedMS == nil {
+		t.Errorf("what happened behind the end of the run: %+v", afterwards)
+	}
+
+	r.lost, r.loss = after(2*time.Second), loss{cause: "stale", silence: 1799*time.Millisecond + time.Microsecond, own: true}
 	r.connected, r.resumed = after(10*time.Second), after(11*time.Second)
-	good := r.result(aFeed(), c, end)
+	good := r.result(taken, c, end)
 	if *good.DetectedMS != 2000 || good.ComputedMS != nil || *good.SilenceMS != 1800 ||
 		*good.ReconnectedMS != 10000 || *good.ResumedMS != 11000 || *good.DeafMS != 12000 {
 		t.Errorf("one that noticed by itself: %+v", good)
@@ -114,6 +129,8 @@ func TestVerdict(t *testing.T) {
 		{"did not take part", []Result{{Contender: "nats.go"}}, "did not take part"},
 		{"never noticed", []Result{kept(), with(func(r *Result) { r.DetectedMS = nil })}, "did not notice"},
 		{"too late", []Result{with(func(r *Result) { r.SilenceMS = new(int64(2001)) })}, "2001 ms"},
+		{"says so, but was silent for longer", []Result{with(func(r *Result) { r.DetectedMS = new(int64(5000)) })}, "noticed 5s after"},
+		{"too late by the lab's clock for a last message before the crash", []Result{with(func(r *Result) { r.DeafFrom = -time.Second })}, "noticed 2.803s after"},
 		{"just in time", []Result{with(func(r *Result) { r.SilenceMS = new(int64(2000)) })}, ""},
 		{"not resumed", []Result{with(func(r *Result) { r.Resumed = false })}, "did not receive again"},
 		{"no window", []Result{with(func(r *Result) { r.Uncovered = nil })}, "no deaf window"},
@@ -149,16 +166,22 @@ func TestWriteTable(t *testing.T) {
 	var out strings.Builder
 	WriteTable(&out, []Result{
 		{Broker: Vigil, Contender: "vigil", DetectedMS: new(int64(1801)), Cause: "stale: host or network gone", Resumed: true,
-			ReconnectedMS: new(int64(21005)), ResumedMS: new(int64(21010)), Missed: 1, DeafFrom: -time.Microsecond, DeafTo: 21010 * time.Millisecond},
+			ReconnectedMS: new(int64(21005)), ResumedMS: new(int64(21010)), Missed: 1, DeafFrom: -time.Microsecond, DeafTo: 21010 * time.Millisecond,
+			DeafMS: new(int64(21010))},
 		{Broker: NATSServer, Contender: "nats.go", Missed: 900, DeafFrom: -3 * time.Millisecond, ComputedMS: new(int64(360000)), Computed: "240–360 s"},
-	}, fault.PacketsDropped)
+	}, fault.PacketsDropped, 80)
 	for _, want := range []string{
-		"1.801 s", "stale: host or network gone", "21.005 s", "21.010 s", "0.000 s – 21.010 s",
-		"still deaf", "240–360 s", "(computed)", "-0.003 s – the end of the run", "900",
+		"1.801 s", "stale: host or network gone", "21.005 s", "21.010 s", "0.000 – 21.010 s",
+		"still deaf", "240–360 s", "(computed)", "-0.003 s – end of run", "900",
 		"Mode packets-dropped", "7875 s (computed)", "PING after 10 s",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the table lacks %q:\n%s", want, out.String())
+		}
+	}
+	for line := range strings.Lines(out.String()) {
+		if n := text.StringWidthWithoutEscSequences(strings.TrimSuffix(line, "\n")); n > 80 {
+			t.Errorf("a line of %d characters on a terminal of 80: %s", n, line)
 		}
 	}
 	if strings.Contains(out.String(), "-0.000") {

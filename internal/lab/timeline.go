@@ -42,7 +42,7 @@ func (t *Timeline) Tell(l Line) {
 	if who == "" {
 		who = "(the lab)"
 	}
-	line := fmt.Sprintf("t%+9.3fs  %-11s  %-12s  %s", l.At.Seconds(), l.Broker, who, colour.Sprint(l.Text))
+	line := fmt.Sprintf("%10s  %-11s  %-12s  %s", fmt.Sprintf("t%+.3fs", l.At.Seconds()), l.Broker, who, colour.Sprint(l.Text))
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.erase()
