@@ -1,0 +1,128 @@
+package integration_test
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"vigil/internal/fault"
+	"vigil/internal/lab"
+)
+
+// brokerEnv makes this binary serve the broker that it names.
+const brokerEnv = "VIGIL_INTEGRATION_BROKER"
+
+// requireEnv makes tests fail that would be skipped for want of namespaces.
+const requireEnv = "VIGIL_REQUIRE_NAMESPACES"
+
+var long = flag.Bool("long", false, "more crashes in a row, and behind a proxy too: four minutes")
+
+// slots is how many tests run side by side unless -parallel says otherwise:
+// they wait for seconds and compute for milliseconds.
+const slots = "10"
+
+func TestMain(m *testing.M) {
+	if name := os.Getenv(brokerEnv); name != "" {
+		os.Exit(serve(name))
+	}
+	os.Exit(fault.RunIsolated(func() int { return run(m) }))
+}
+
+// serve is the child's side of brokerCommand.
+func serve(name string) int {
+	if err := lab.Serve(name, os.Args[1], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// brokerCommand starts this binary again as the named broker.
+func brokerCommand(name string) fault.Command {
+	return fault.Command{Args: []string{fault.AddrPlaceholder}, Env: []string{brokerEnv + "=" + name}}
+}
+
+func run(m *testing.M) int {
+	flag.Parse()
+	asked := false
+	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "test.parallel" })
+	if !asked {
+		if err := flag.Set("test.parallel", slots); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	before := descriptors()
+	stopMeter := starvation.run()
+	status := m.Run()
+	stopMeter()
+	if err := removePrograms(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		status = max(status, 1)
+	}
+	if status == 0 {
+		if err := nothingLeft(before); err != nil {
+			fmt.Fprintln(os.Stderr, "FAIL:", err)
+			status = 1
+		}
+	}
+	return status
+}
+
+// nothingLeft reports goroutines, children and descriptors that outlived the
+// tests.
+func nothingLeft(before map[string]int) error {
+	err := goleak.Find()
+	if left := children(os.Getpid()); len(left) > 0 {
+		err = errors.Join(err, fmt.Errorf("children left: %v", left))
+	}
+	if more := grown(before, descriptors()); len(more) > 0 {
+		err = errors.Join(err, fmt.Errorf("descriptors left: %v", more))
+	}
+	return err
+}
+
+// needPackets skips a test that needs packets to be dropped where the kernel
+// does not allow it.
+func needPackets(t *testing.T) {
+	t.Helper()
+	err := fault.Isolation()
+	switch {
+	case err == nil:
+	case os.Getenv(requireEnv) != "":
+		t.Fatalf("%s is set, but: %v", requireEnv, err)
+	default:
+		t.Skipf("UNSUPPORTED: %v", err)
+	}
+}
+
+// withoutOurs is the environment without what tells a process about these
+// tests: as a user's shell has it.
+func withoutOurs() []string {
+	var env []string
+	for _, e := range os.Environ() {
+		if !strings.HasPrefix(e, "VIGIL_") && !strings.HasPrefix(e, "NATS_URL=") {
+			env = append(env, e)
+		}
+	}
+	return env
+}
+
+// spell lets d pass: how long a fault lasts, or a healthy time, is the subject
+// of a test and no event.
+func spell(t *testing.T, d time.Duration) {
+	t.Helper()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-t.Context().Done():
+		t.Fatal(t.Context().Err())
+	}
+}
