@@ -28,8 +28,14 @@
 //     Idle. If the connection is lost before, nobody knows whether the broker
 //     got it. It is not sent again; Event.Unconfirmed of the Lost and the Resumed
 //     event counts these messages;
-//   - then confirmed: the broker got it and has handed it to whoever was
-//     subscribed. Flush waits for that.
+//   - then confirmed: the broker got it and has routed it to whoever was
+//     subscribed. Flush waits for that. What was then still on its way from the
+//     broker to a subscriber dies with the broker; it lies in the deaf window
+//     that a subscriber of package subscriber reports.
+//
+// A broker that was frozen and not dead may work through what it had received
+// once it goes on, beside the new connection: unconfirmed messages can then
+// arrive behind later ones.
 //
 // # What is refused
 //

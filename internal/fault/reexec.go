@@ -29,7 +29,8 @@ var isolation error = &UnsupportedError{"network namespaces", errors.New("not st
 // to the whole group; in all other cases it is, and SIGTERM always is.
 //
 // A descendant of an isolated process that calls RunIsolated in the same
-// namespace just runs main there.
+// namespace just runs main there; beside an ancestor that holds a Switch it
+// cannot make one of its own.
 func RunIsolated(main func() int) int { return runIsolated(main) }
 
 // Isolation returns nil if this process runs in network namespaces of its own,

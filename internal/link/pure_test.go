@@ -167,6 +167,7 @@ func TestClassify(t *testing.T) {
 		{"frozen, the first probe's acknowledgement only", TCPEvidence{Known: true, SinceAck: ms(905)}, CauseFrozen},
 		{"zero window, its probes acknowledged", TCPEvidence{Known: true, Backoff: 2, SinceAck: ms(400), ZeroWindow: true, Unsent: 9000}, CauseNotReading},
 		{"zero window, one of its probes not acknowledged", TCPEvidence{Known: true, Backoff: 2, SinceAck: ms(640), ZeroWindow: true, Unsent: 9000, Probes: 1}, CauseNotReading},
+		{"zero window, and the host went at the last byte, a millisecond rounded away", TCPEvidence{Known: true, Backoff: 3, SinceAck: ms(1799), ZeroWindow: true, Unsent: 2924176, Probes: 3}, CauseHostGone},
 		{"zero window, then the host went lately", TCPEvidence{Known: true, Backoff: 3, SinceAck: ms(1200), ZeroWindow: true, Unsent: 9000, Probes: 2}, CauseHostGone},
 		{"zero window, then the host went at the first probe", TCPEvidence{Known: true, Backoff: 2, SinceAck: ms(850), ZeroWindow: true, Unsent: 9000, Probes: 2}, CauseHostGone},
 		{"zero window, then the host went", TCPEvidence{Known: true, Backoff: 4, SinceAck: ms(1800), ZeroWindow: true, Unsent: 9000}, CauseHostGone},

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package fault
+
+// Meet returns an *UnsupportedError.
+func (*Host) Meet(*Host) error { return errPlatform }
