@@ -67,7 +67,7 @@ type PayloadError struct {
 
 // Error returns both sizes.
 func (e *PayloadError) Error() string {
-	return fmt.Sprintf("link: publish: %d bytes are over the broker's max_payload of %d", e.Size, e.Max)
+	return fmt.Sprintf("link: publish: %d bytes are over the broker's max_payload of %d; send less at once, or raise the limit there", e.Size, e.Max)
 }
 
 // ServerError is what a broker said with -ERR while it kept the connection.
