@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -30,9 +31,17 @@ type Broker struct {
 	log      *slog.Logger
 	routes   *routing
 	liveness *liveness
+	ledger   *ledger
+	monitor  *monitor // nil without a monitoring port
 
 	// pumps counts the goroutines that Shutdown waits for.
 	pumps sync.WaitGroup
+	// accepting is closed when the accept loop has ended, stopped when every
+	// goroutine has.
+	accepting, stopped chan struct{}
+	closeListener      sync.Once
+	// lame is set for good by LameDuck.
+	lame atomic.Bool
 
 	mu sync.Mutex
 	// clients holds every connection, also those that are being turned away.
@@ -40,7 +49,11 @@ type Broker struct {
 	// rejects counts those that are.
 	rejects int
 	lastID  uint64
+	gone    goneClients
 	closing bool
+	// emptied is closed when the last client of a lame duck has gone; nil for
+	// any other broker.
+	emptied chan struct{}
 }
 
 // Start starts a broker. It listens when Start returns. The error says which
@@ -57,6 +70,11 @@ func Start(cfg Config) (*Broker, error) {
 			return nil, err
 		}
 	}
+	watched, err := monitorListener(cfg)
+	if err != nil {
+		_ = listener.Close()
+		return nil, err
+	}
 	started := time.Now()
 	b := &Broker{
 		cfg:      cfg,
@@ -64,12 +82,20 @@ func Start(cfg Config) (*Broker, error) {
 		started:  started,
 		log:      cfg.Logger,
 		routes:   newRouting(),
-		liveness: newLiveness(cfg.heartbeat(), started),
+		liveness: newLiveness(cfg, started),
 		clients:  make(map[uint64]*client),
+
+		accepting: make(chan struct{}),
+		stopped:   make(chan struct{}),
 	}
+	b.ledger = newLedger(cfg.MemoryBudget, b.snapshot)
 	b.info = b.describe()
 	b.pumps.Go(b.liveness.sweep)
 	b.pumps.Go(b.accept)
+	if watched != nil {
+		b.monitor = newMonitor(b, watched)
+		b.pumps.Go(b.monitor.serve)
+	}
 	b.log.Info("broker listening", "url", b.URL(), "id", b.info.ServerID)
 	return b, nil
 }
@@ -101,6 +127,8 @@ func (b *Broker) describe() wire.InfoLine {
 		Port:       b.cfg.Port,
 		Headers:    true,
 		MaxPayload: int64(b.cfg.MaxPayload),
+
+		ConnectURLs: b.cfg.ConnectURLs,
 	}
 	if host, port, err := net.SplitHostPort(b.listener.Addr().String()); err == nil {
 		info.Host = host
@@ -113,9 +141,10 @@ func (b *Broker) describe() wire.InfoLine {
 func (b *Broker) infoFor(c *client) *wire.InfoLine {
 	info := b.info
 	info.ClientID = c.id
-	info.ClientIP = c.remote
-	if host, _, err := net.SplitHostPort(c.remote); err == nil {
-		info.ClientIP = host
+	info.ClientIP, _ = c.address()
+	if b.lame.Load() {
+		info.LameDuck = true
+		info.ConnectURLs = b.othersURLs()
 	}
 	return &info
 }
@@ -148,6 +177,7 @@ const (
 // accept is the goroutine that takes new connections. It belongs to the broker,
 // ends when the listener is closed, and Shutdown waits for it.
 func (b *Broker) accept() {
+	defer close(b.accepting)
 	retry := acceptRetryFirst
 	for {
 		conn, err := b.listener.Accept()
@@ -156,7 +186,7 @@ func (b *Broker) accept() {
 			b.welcome(conn)
 			continue
 		}
-		if errors.Is(err, net.ErrClosed) || b.isClosing() {
+		if errors.Is(err, net.ErrClosed) || b.lame.Load() || b.isClosing() {
 			return
 		}
 		b.log.Warn("accept failed", "error", err, "retry", retry)
@@ -172,7 +202,7 @@ func (b *Broker) accept() {
 // welcome makes a client of a connection, or turns it away.
 func (b *Broker) welcome(conn net.Conn) {
 	b.mu.Lock()
-	if b.closing {
+	if b.closing || b.lame.Load() {
 		b.mu.Unlock()
 		_ = conn.Close()
 		return
@@ -187,6 +217,7 @@ func (b *Broker) welcome(conn net.Conn) {
 			return
 		}
 		pump, rejects = c.turnAway, 1
+		c.rejected = true
 	}
 	b.clients[c.id] = c
 	b.rejects += rejects
@@ -194,9 +225,12 @@ func (b *Broker) welcome(conn net.Conn) {
 	// It starts under the lock, so that Shutdown cannot begin to in between.
 	b.pumps.Go(func() {
 		pump()
+		record := c.record()
 		b.mu.Lock()
 		delete(b.clients, c.id)
 		b.rejects -= rejects
+		b.gone.add(record, c.traffic())
+		b.toldEmptyLocked()
 		b.mu.Unlock()
 	})
 	b.mu.Unlock()
@@ -229,25 +263,32 @@ func (b *Broker) Shutdown(ctx context.Context) error {
 	b.closing = true
 	b.mu.Unlock()
 	if first {
-		_ = b.listener.Close()
+		b.stopListening()
 		b.liveness.stop()
+		if b.monitor != nil {
+			b.monitor.stop()
+		}
 		for _, c := range b.snapshot() {
 			c.close(serverShutdown)
 		}
 		b.log.Info("broker stopped")
+		// Belongs to the broker, ends when the pumps have, which closing
+		// their streams makes sure of; whoever waits for stopped waits for it.
+		go func() {
+			b.pumps.Wait()
+			close(b.stopped)
+		}()
 	}
-	ended := make(chan struct{})
-	// Ends when the pumps have, which closing their streams makes sure of.
-	go func() {
-		b.pumps.Wait()
-		close(ended)
-	}()
 	select {
-	case <-ended:
+	case <-b.stopped:
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("broker: shutdown: %w", ctx.Err())
 	}
+}
+
+func (b *Broker) stopListening() {
+	b.closeListener.Do(func() { _ = b.listener.Close() })
 }
 
 func (b *Broker) snapshot() []*client {

@@ -32,6 +32,7 @@ func TestChurn(t *testing.T) {
 	if n := descriptors(t); n > before+5 {
 		t.Errorf("%d descriptors are open, %d were", n, before)
 	}
+	checkLedger(t, b)
 	b.routes.mu.Lock()
 	defer b.routes.mu.Unlock()
 	if len(b.routes.ofClient) != 0 || b.routes.router.count != 0 || !b.routes.router.root.empty() {

@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"bytes"
+	"fmt"
 	"log/slog"
 	"net"
 	"sync"
@@ -18,6 +20,9 @@ type client struct {
 	remote string // host and port
 	stream transport
 	log    *slog.Logger
+	began  time.Time
+	// rejected says that the client is only being turned away.
+	rejected bool
 
 	// Owned by the read loop.
 	in      inbox
@@ -33,11 +38,32 @@ type client struct {
 	// heard is when the last byte came from the client, in nanoseconds since
 	// the broker started.
 	heard atomic.Int64
+	// about is what the client tells of itself; nil before its CONNECT.
+	about atomic.Pointer[about]
+	// welcomed is set when another INFO may be sent: behind the first PONG, to
+	// a client that understands it.
+	welcomed atomic.Bool
+	// round measures the round trip.
+	round roundTrip
+	// begun is set when the first operation is complete. Until then the
+	// handshake deadline runs.
+	begun atomic.Bool
+	// working is set while the client is asked about soon, since it was sent
+	// what others of a queue group could have been sent.
+	working atomic.Bool
+	// suspect is set while such a client, or any, owes an answer: queue groups
+	// pass it over.
+	suspect atomic.Bool
 	// watch belongs to the liveness sweep.
 	watch watch
+	// account is the client's part of the memory budget.
+	account memoryAccount
+	stats   clientStats
 
 	closeOnce sync.Once
 	reason    closeReason // valid once the stream is closed
+	// left is what the client had subscribed to when it ended.
+	left subsLeft
 }
 
 // lingerFor is how long a client has to take its last output. One that broke
@@ -52,12 +78,16 @@ func newClient(b *Broker, id uint64, conn net.Conn) *client {
 		id:      id,
 		remote:  conn.RemoteAddr().String(),
 		stream:  newTransport(conn),
+		began:   time.Now(),
 		session: newSession(),
 		parser:  wire.Parser{MaxControlLine: b.cfg.MaxControlLine, MaxPayload: b.cfg.MaxPayload},
 	}
 	c.log = b.log.With("client", id, "remote", c.remote)
 	c.publish.init(c)
+	c.account.ledger = b.ledger
+	c.in.account = &c.account
 	c.out = outbox{
+		account:  &c.account,
 		stream:   c.stream,
 		limit:    b.cfg.MaxPending,
 		mark:     min(congestion, b.cfg.MaxPending/2),
@@ -75,17 +105,18 @@ func (c *client) run() {
 	c.broker.liveness.add(c)
 	broken := c.readLoop()
 	if broken != nil {
-		c.reasonIs(protocolError)
+		c.reasonIs(broken.reason())
 		if broken.text != "" {
 			own := c.publish.own()
 			own.buf = wire.AppendErr(own.buf, broken.text)
 		}
 	}
-	c.publish.flush()
 	c.publish.forget()
+	c.publish.flush()
 	c.broker.liveness.remove(c)
-	c.broker.routes.removeAll(c)
+	c.left = c.broker.routes.leave(c)
 	c.end(broken != nil)
+	c.account.settle()
 	if broken != nil {
 		c.log.Info("client gone", "reason", string(c.reason), "error", broken.cause)
 		return
@@ -117,6 +148,9 @@ func (c *client) parse() *violation {
 	for {
 		n, err := c.parser.Next(c.in.buf[taken:], &op)
 		if err != nil {
+			if op.Kind == wire.HPub && !c.session.headers {
+				err = errNoHeaders // whatever else is wrong with it
+			}
 			return violationOf(err)
 		}
 		if n == 0 {
@@ -126,12 +160,18 @@ func (c *client) parse() *violation {
 		if op.Kind == wire.None {
 			continue
 		}
+		if !c.begun.Load() {
+			c.begun.Store(true)
+		}
 		if v := c.obey(&op); v != nil {
 			return v
 		}
 	}
 	c.in.consumed(taken)
+	c.in.recharge()
 	c.publish.flush()
+	c.account.check()
+	c.account.pause()
 	return nil
 }
 
@@ -147,7 +187,7 @@ func (c *client) obey(op *wire.Op) *violation {
 	case doPublish:
 		c.publish.route(op)
 	case doSubscribe:
-		if text := c.broker.routes.subscribe(c, op, c.broker.cfg.MaxSubscriptions); text != "" {
+		if text := c.subscribe(op); text != "" {
 			own.buf = wire.AppendErr(own.buf, text)
 		} else {
 			own.buf = c.session.acknowledge(own.buf)
@@ -160,13 +200,29 @@ func (c *client) obey(op *wire.Op) *violation {
 		c.broker.routes.removeAll(c)
 		c.settle()
 	case doWelcome:
-		own.buf = wire.AppendInfo(own.buf, c.broker.welcomeFor(c))
+		c.greetAgain()
 	}
-	if op.Kind == wire.Connect {
+	switch op.Kind {
+	case wire.Connect:
 		c.headers.Store(c.session.headers)
+		c.introduced()
+	case wire.Pong:
+		c.round.ended()
 	}
 	return nil
 }
+
+// subscribe obeys a SUB and returns the text of the -ERR if it is refused.
+func (c *client) subscribe(op *wire.Op) (refusal string) {
+	if tokens := c.broker.cfg.MaxSubTokens; tokens > 0 && 1+bytes.Count(op.Subject, dot) > tokens {
+		return fmt.Sprintf(textTooManyTokens, op.Subject)
+	}
+	refusal = c.broker.routes.subscribe(c, op, c.broker.cfg.MaxSubscriptions)
+	c.account.check()
+	return refusal
+}
+
+var dot = []byte(".")
 
 // settle waits until no message is on its way that was routed to a
 // subscription which has ended since. So none comes behind the PONG that
@@ -195,6 +251,7 @@ func (c *client) end(linger bool) {
 	}
 	c.in.consumed(len(c.in.buf))
 	c.in.shrink()
+	c.in.recharge()
 	select {
 	case <-flushed:
 	default:
@@ -247,4 +304,15 @@ func (c *client) reasonIs(reason closeReason) {
 	c.closeOnce.Do(func() { c.reason = reason })
 }
 
-func (c *client) heardNow() { c.heard.Store(int64(time.Since(c.broker.started))) }
+func (c *client) heardNow() {
+	c.heard.Store(int64(time.Since(c.broker.started)))
+	if c.suspect.Load() {
+		c.trust()
+	}
+}
+
+// trust ends a suspicion. The next work for the client has it asked about anew.
+func (c *client) trust() {
+	c.suspect.Store(false)
+	c.working.Store(false)
+}

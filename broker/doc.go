@@ -15,7 +15,13 @@
 //	… connect clients to b.URL() …
 //
 // The zero Config is a broker on 127.0.0.1:4222. Config.Listener serves any
-// other stream: TLS, a Unix socket, a network in memory.
+// other stream: TLS, a Unix socket, a network in memory. A client of the same
+// process needs no socket:
+//
+//	nc, err := nats.Connect("", nats.InProcessServer(b))
+//
+// Methods have the names that those who embed nats-server know where they mean
+// the same: ClientURL, ReadyForConnections, InProcessConn, WaitForShutdown.
 //
 // # How a message travels
 //
@@ -51,8 +57,10 @@
 //	delivered, max of a subscription    atomics: every publisher counts there
 //	queue of output, claims             outbox.mu, one per client
 //	stream, for writing                 whoever has set outbox.writing
+//	who holds how much                  atomics; who must go: ledger.mu
 //	turns, detectors                    liveness.mu; one goroutine sweeps
-//	clients                             Broker.mu
+//	clients, and what is left of those  Broker.mu
+//	  that have gone
 //
 // Session and router know no clock, socket, lock or goroutine.
 //
@@ -66,6 +74,13 @@
 //	              that is not cached
 //	outbox.mu     once per batch and destination, and around each write
 //	liveness.mu   connect, disconnect, and each client's turn
+//
+// A fifth, ledger.mu, is taken when the memory budget is exceeded; Broker.mu and
+// outbox.mu are taken behind it, one at a time, to see who holds what.
+//
+// The monitor has two of its own. monitor.work lets one answer be made at a
+// time, with the others taken behind it one by one; monitor.mu guards its
+// connections.
 //
 // None is held over a read or write. A read loop waits in two places besides
 // its socket: for congested destinations, 10 ms per batch at most, and behind an
@@ -91,6 +106,40 @@
 // not asked. Every client is sent one PING some 2 s after it has connected, as
 // by nats-server.
 //
+// A PING goes ahead of what waits for the client, so that one that reads slowly
+// is not taken for dead.
+//
+// A client that was sent a message of a queue group, and is not heard for 1 s, is
+// sent a PING at once, and is suspect when it has not been heard half a second
+// later: at most 2.5 s after its last byte. Queue groups pass a suspect by while
+// another member is not, until it is heard again. Such a member costs a PING each
+// 1.5 s while it works and says nothing itself.
+//
+// # Handshake
+//
+// A connection whose first operation, whichever it is, is not complete within
+// HandshakeTimeout is closed without a word, whatever it has sent. Until then it
+// costs what every idle connection does, some 9 KiB when thousands come at once,
+// and a buffer of up to four times what it has sent, at most four times
+// MaxControlLine or twice the message it has announced, which counts against the
+// memory budget.
+//
+// # Memory
+//
+// What all clients make the broker hold is kept within MemoryBudget: output that
+// waits, by the capacity of its buffers; input whose rest has not come;
+// subscriptions, by an estimate; cached routes. When it is exceeded the greediest
+// is closed, without a word, then the next, until an eighth of the budget is
+// free. The greediest is who holds most; a client that was heard, or whose socket
+// took something, in the last 50 ms counts with an eighth of what it holds; of
+// equals the younger goes first. From half the budget on publishers are held back
+// for consumers more than 128 KiB behind, and while much is on its way back from
+// clients that had to go, reads wait up to 10 ms. Memory outside the budget: what
+// idle connections cost, and a read buffer of 64 KiB and up to 8 MiB staged for
+// each publisher that is at work at the moment. A program that is nothing but a
+// broker gives Broker.MemoryLimit to debug.SetMemoryLimit, as vigil broker does;
+// without it garbage comes on top.
+//
 // # Slow consumers
 //
 // What a client's socket does not take waits in its outbox. Above a mark of
@@ -100,9 +149,46 @@
 // slow consumer, without a word, when more than MaxPending waits or when its
 // socket takes nothing for WriteDeadline. Others get every message.
 //
+// # Lame duck
+//
+// LameDuck moves the clients of a broker that is to stop to others, one by one.
+// It stops listening and sends an INFO with ldm to the clients of protocol 1 that
+// had their first PONG; the others would not understand it. All are served as
+// before. After LameDuckGrace they are closed behind what is queued for them, in
+// random order and at most a second apart, so that the last goes before
+// LameDuckDuration has passed. A broker without clients stops at once.
+//
+// # Monitoring
+//
+// With a MonitorPort the broker answers GET and HEAD on it, in nats-server's
+// paths, fields and types, so that its tools work:
+//
+//	/          links to the others
+//	/healthz   200, or 500 when no clients are taken: lame duck
+//	/varz      the broker: limits, memory, processor, counters
+//	/connz     connections; sort, limit, offset, subs=1|detail, cid, acc,
+//	           state=open|closed|all: the last 10,000 that have ended, and why
+//	/subsz     subscriptions, also /subscriptionsz; subs=1, test=subject,
+//	           limit, offset, acc
+//	/routez /gatewayz /leafz   empty, since tools ask for them
+//
+// Nothing can be changed there. It listens on 127.0.0.1 unless MonitorHost says
+// otherwise, and whoever reaches it sees every client's address, name and
+// subjects. An answer lists 65,536 connections or subscriptions at most, and
+// ends at 32 MiB; 64 connections are served at once, and one answer is made at a time.
+//
+// The counters of messages and bytes lag by the batches in progress: they cost
+// two additions per batch and destination. Bytes are those of headers and
+// payloads. What nats-server tells about its cache of subjects is 0. Of a
+// connection that has ended 16 subscriptions, 1 KiB of subjects and 256 bytes of
+// its name are kept.
+//
 // # Limits
 //
 //	connections                 MaxConnections; 256 more while being turned away
+//	everything together         MemoryBudget
+//	tokens of a subscription    MaxSubTokens; none by default
+//	first operation             HandshakeTimeout
 //	subscriptions               MaxSubscriptions, per connection; none by default
 //	control line, message       MaxControlLine, MaxPayload
 //	input held                  one read buffer of 64 KiB, or twice the message
@@ -113,13 +199,10 @@
 //	last words                  1 s to read an -ERR, or the rest behind an end of
 //	                            the input
 //
-// There is no limit on the output held for all clients together: that is
-// MaxConnections × MaxPending at worst.
-//
 // # Differences from nats-server
 //
 // On purpose, all in broken input: a carriage return inside an argument closes
 // the connection, and so do more blanks before the arguments than a control
-// line may have. There is no authentication, TLS, clustering, JetStream or
-// monitoring. Transcripts in testdata are played against both.
+// line may have. There is no authentication, TLS, clustering or
+// JetStream. Transcripts in testdata are played against both.
 package broker

@@ -7,6 +7,23 @@ package broker
 type inbox struct {
 	// buf[:len] is unparsed input.
 	buf []byte
+	// charged is what the account knows of it: the buffer, if it holds the
+	// start of an operation.
+	account *memoryAccount
+	charged int
+}
+
+// recharge tells the account what is held. It is called when a batch is parsed
+// and costs nothing when nothing has changed.
+func (in *inbox) recharge() {
+	held := 0
+	if len(in.buf) > 0 {
+		held = cap(in.buf)
+	}
+	if held != in.charged {
+		in.account.charge(held - in.charged)
+		in.charged = held
+	}
 }
 
 // room returns where the next read may write: at least half a read buffer.
@@ -21,6 +38,7 @@ func (in *inbox) room() []byte {
 func (in *inbox) shrink() {
 	if cap(in.buf) > max(minBuffer, 2*len(in.buf)) {
 		in.move(len(in.buf))
+		in.recharge()
 	}
 }
 

@@ -16,8 +16,10 @@ import (
 // when it is due now.
 type liveness struct {
 	// Fixed after construction.
-	cfg     heartbeat.Config
-	started time.Time
+	cfg       heartbeat.Config
+	work      heartbeat.Config // for clients that were sent work
+	handshake time.Duration    // 0 or less is no bound
+	started   time.Time
 
 	// wake tells the sweep that the first turn has changed, or to end.
 	wake chan struct{}
@@ -32,21 +34,42 @@ type watch struct {
 	detector heartbeat.Detector
 	turn     time.Time
 	index    int // in turns; -1 when the client is not watched
-	// greeted is set by the first PING, which every client is sent, however
-	// busy it is.
-	greeted bool
+	// greet is when the first PING is due, which every client is sent, however
+	// busy it is; zero behind it.
+	greet time.Time
+	// deadline is when the first operation must be complete; zero when it is,
+	// or need not.
+	deadline time.Time
+	// worker watches, since asked, a client that was sent work; nil when
+	// nothing is to be asked about that.
+	worker *heartbeat.Detector
+	asked  time.Time
 }
 
 // greetAfter is when a new client is sent its first PING, plus up to a fifth,
 // as nats-server does.
 const greetAfter = 2 * time.Second
 
-func newLiveness(cfg heartbeat.Config, started time.Time) *liveness {
+// A client that was sent a message of a queue group, and not heard since, is
+// sent a PING after workIdle and is suspect when that is unanswered for
+// workInterval: another member could have had the message. It costs a PING each
+// 1.5 s for a member that never says anything but PONG.
+const (
+	workIdle     = time.Second
+	workInterval = 500 * time.Millisecond
+)
+
+func newLiveness(cfg Config, started time.Time) *liveness {
+	beat := cfg.heartbeat()
 	return &liveness{
-		cfg:     cfg,
-		started: started,
-		wake:    make(chan struct{}, 1),
-		done:    make(chan struct{}),
+		cfg: beat,
+		work: heartbeat.Config{
+			Idle: min(workIdle, beat.Idle), Interval: min(workInterval, beat.Interval), Probes: 1,
+		},
+		handshake: cfg.HandshakeTimeout,
+		started:   started,
+		wake:      make(chan struct{}, 1),
+		done:      make(chan struct{}),
 	}
 }
 
@@ -55,7 +78,11 @@ func (l *liveness) add(c *client) {
 	wait := min(greetAfter, l.cfg.Idle)
 	wait += rand.N(wait/5 + 1)
 	l.mu.Lock()
-	c.watch = watch{detector: heartbeat.New(l.cfg, now), turn: now.Add(wait)}
+	c.watch = watch{detector: heartbeat.New(l.cfg, now), greet: now.Add(wait)}
+	if l.handshake > 0 {
+		c.watch.deadline = now.Add(l.handshake)
+	}
+	c.watch.turn = c.watch.next()
 	heap.Push(&l.turns, c)
 	first := l.turns[0] == c
 	l.mu.Unlock()
@@ -70,6 +97,30 @@ func (l *liveness) remove(c *client) {
 		heap.Remove(&l.turns, c.watch.index)
 	}
 	l.mu.Unlock()
+}
+
+// hurry has a client asked about soon that was sent work. It is called once per
+// batch with such, and does something once until the client has been asked.
+func (l *liveness) hurry(c *client) {
+	if c.working.Load() || !c.working.CompareAndSwap(false, true) {
+		return
+	}
+	now := time.Now()
+	l.mu.Lock()
+	w := &c.watch
+	if w.index < 0 || w.index >= len(l.turns) || l.turns[w.index] != c {
+		l.mu.Unlock() // not watched yet, or no longer
+		return
+	}
+	worker := heartbeat.New(l.work, now)
+	w.worker, w.asked = &worker, now
+	w.turn = w.next()
+	heap.Fix(&l.turns, w.index)
+	first := l.turns[0] == c
+	l.mu.Unlock()
+	if first {
+		l.stir()
+	}
 }
 
 func (l *liveness) stir() {
@@ -111,30 +162,88 @@ func (l *liveness) round(now time.Time) time.Duration {
 			l.mu.Unlock()
 			return wait
 		}
-		action := c.watch.step(now, l.started.Add(time.Duration(c.heard.Load())))
+		heard := c.heard.Load()
+		t := c.watch.step(now, l.started.Add(time.Duration(heard)), c.begun.Load())
 		heap.Fix(&l.turns, 0)
 		l.mu.Unlock()
 		// Writing is left to after the lock, and never waits.
-		switch action {
-		case heartbeat.Probe:
-			c.sendNow(append(getBuffer(minBuffer), wire.PingLine...))
-		case heartbeat.Dead:
+		switch {
+		case t.silent:
+			l.remove(c)
+			c.close(tooSilent)
+		case t.action == heartbeat.Dead:
 			l.remove(c)
 			c.endStale()
+		case t.action == heartbeat.Probe:
+			c.round.begins()
+			c.out.sendFirst(append(getBuffer(minBuffer), wire.PingLine...))
+		}
+		if t.answered {
+			c.working.Store(false)
+		}
+		if t.suspect {
+			c.suspect.Store(true)
+			if c.heard.Load() != heard { // meanwhile, and saw no suspicion to end
+				c.trust()
+			}
 		}
 	}
 }
 
-// step is one turn: it asks the detector and sets the time of the next turn.
-func (w *watch) step(now, heard time.Time) heartbeat.Action {
+// turn is what a client's turn has led to.
+type turn struct {
+	action heartbeat.Action
+	// suspect says that a PING is overdue.
+	suspect bool
+	// answered says that the client was heard since it was sent work.
+	answered bool
+	// silent says that the first operation is overdue.
+	silent bool
+}
+
+// step is one turn: it asks the detectors and sets the time of the next turn.
+func (w *watch) step(now, heard time.Time, begun bool) (t turn) {
 	w.detector.Heard(heard)
-	action := w.detector.Step(now)
-	w.turn = w.detector.Next()
-	if !w.greeted {
-		w.greeted = true
-		return max(action, heartbeat.Probe)
+	t.action = w.detector.Step(now)
+	t.suspect = w.detector.State() == heartbeat.StateSuspect
+	if !w.greet.IsZero() && !now.Before(w.greet) {
+		t.action = max(t.action, heartbeat.Probe)
 	}
-	return action
+	if begun {
+		w.deadline = time.Time{}
+	}
+	t.silent = !w.deadline.IsZero() && !now.Before(w.deadline)
+	switch {
+	case w.worker == nil:
+	case heard.After(w.asked):
+		w.worker, t.answered = nil, true
+	default:
+		switch w.worker.Step(now) {
+		case heartbeat.Probe:
+			t.action = max(t.action, heartbeat.Probe)
+		case heartbeat.Dead:
+			w.worker, t.suspect = nil, true
+		}
+	}
+	if t.action == heartbeat.Probe {
+		w.greet = time.Time{}
+	}
+	w.turn = w.next()
+	return t
+}
+
+// next returns when the next turn is due.
+func (w *watch) next() time.Time {
+	next := w.detector.Next()
+	if w.worker != nil && w.worker.Next().Before(next) {
+		next = w.worker.Next()
+	}
+	for _, due := range [...]time.Time{w.greet, w.deadline} {
+		if !due.IsZero() && due.Before(next) {
+			next = due
+		}
+	}
+	return next
 }
 
 // endStale ends a client that does not answer: its read loop wakes and ends the

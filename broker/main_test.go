@@ -1,9 +1,19 @@
 package broker
 
 import (
+	"flag"
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+var long = flag.Bool("long", false, "play 20,000 random dialogues instead of 500, and measure what a busy machine blurs")
+
+func TestMain(m *testing.M) {
+	if config, ok := os.LookupEnv(childVariable); ok {
+		serveAsChild(config)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}

@@ -15,7 +15,7 @@ import (
 // patience is how long a test waits for something that must happen.
 const patience = 10 * time.Second
 
-func start(t *testing.T, cfg broker.Config) *broker.Broker {
+func start(t testing.TB, cfg broker.Config) *broker.Broker {
 	t.Helper()
 	if cfg.Listener == nil && cfg.Port == 0 {
 		cfg.Port = broker.RandomPort
@@ -44,7 +44,7 @@ func dialNATS(t *testing.T, b *broker.Broker, opts ...nats.Option) *nats.Conn {
 	return nc
 }
 
-func check(t *testing.T, err error) {
+func check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

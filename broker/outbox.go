@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -21,6 +22,7 @@ type outbox struct {
 	mark     int           // bytes that may wait before publishers are held back
 	deadline time.Duration // how long the stream may take nothing
 	broken   func(reason closeReason)
+	account  *memoryAccount
 	// spawn runs the writer goroutine and lets Shutdown wait for it.
 	spawn func(func())
 
@@ -34,6 +36,9 @@ type outbox struct {
 	inline [2][]byte
 	// pending counts the bytes that wait.
 	pending int
+	// held is the capacity of the queued buffers, charged what of it the
+	// account knows: none of what is written without waiting.
+	held, charged int
 	// writing is set while someone writes to the stream: a sender or the
 	// writer goroutine.
 	writing bool
@@ -46,9 +51,10 @@ type outbox struct {
 	// progressed is when the stream last took a byte; meaningful while
 	// pending > 0.
 	progressed time.Time
-	// drained is closed when pending falls below half the mark; nil when
-	// nobody waits for it.
+	// drained is closed when pending falls below resume; nil when nobody waits
+	// for it.
 	drained chan struct{}
+	resume  int
 	// flushed is closed when what was queued at finish is written or
 	// discarded; nil before finish.
 	flushed chan struct{}
@@ -63,10 +69,6 @@ type outbox struct {
 	settled chan struct{}
 }
 
-// claim is what a publisher holds from its first message for a client until it
-// sends them: the side of outbox.claims that counts it.
-type claim uint8
-
 const (
 	// congestion is what may wait for a client before those who publish to it
 	// are held back, in bytes, if half the limit is not less. It is well above
@@ -76,54 +78,13 @@ const (
 	// stuckAfter is how long a client's socket takes nothing before nobody
 	// waits for it any more.
 	stuckAfter = 50 * time.Millisecond
+	// pressed is what may wait for a client before publishers are held back
+	// when the memory budget is half used, in bytes: what two reads bring.
+	pressed = 128 << 10
 	// burst is how many queued buffers a sender writes for others before it
 	// leaves them to the writer goroutine.
 	burst = 8
 )
-
-// claim announces output that is going to be sent with sendClaimed.
-func (o *outbox) claim() claim {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.claims[o.side]++
-	return o.side
-}
-
-// settle waits until all output that was claimed before is sent. Only the
-// client's read loop calls it, and it must hold no claim itself: two clients
-// could wait for each other.
-func (o *outbox) settle() {
-	o.mu.Lock()
-	if o.claims[o.side] == 0 { // and none on the other side since the last settle
-		o.mu.Unlock()
-		return
-	}
-	o.side = 1 - o.side
-	settled := make(chan struct{})
-	o.settled = settled
-	o.mu.Unlock()
-	<-settled
-}
-
-// claimed reports whether a settle would have to wait.
-func (o *outbox) claimed() bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.claims[o.side] > 0
-}
-
-// sendClaimed is send for output that was claimed; b may be empty.
-func (o *outbox) sendClaimed(b []byte, c claim) (congested bool) {
-	o.mu.Lock()
-	o.claims[c]--
-	if o.settled != nil && c != o.side && o.claims[c] == 0 {
-		// The reader goes on after this lock is released, and what it sends
-		// then is queued behind b.
-		defer close(o.settled)
-		o.settled = nil
-	}
-	return o.sendLocked(b)
-}
 
 // send takes over b, a pooled buffer, and writes or queues it. It reports
 // whether the client is congested and still taking bytes, so that the sender
@@ -135,6 +96,30 @@ func (o *outbox) send(b []byte) (congested bool) {
 
 // sendLocked is send with mu held; it releases it.
 func (o *outbox) sendLocked(b []byte) (congested bool) {
+	if !o.opensLocked(b) {
+		return false
+	}
+	o.push(b)
+	return o.pushedLocked()
+}
+
+// sendFirst is send for what need not stand behind what waits: it goes to the
+// front of the queue, behind the buffer that is being written, which ends with
+// a whole operation as every buffer does.
+func (o *outbox) sendFirst(b []byte) {
+	o.mu.Lock()
+	if !o.opensLocked(b) {
+		return
+	}
+	o.pending += len(b)
+	o.held += cap(b)
+	o.queue = slices.Insert(o.queue, min(1, len(o.queue)), b)
+	o.pushedLocked()
+}
+
+// opensLocked makes the outbox ready to queue b. If it takes nothing any more,
+// it gives b back, releases mu and reports false.
+func (o *outbox) opensLocked(b []byte) bool {
 	if o.closed || o.ending || len(b) == 0 {
 		o.mu.Unlock()
 		putBuffer(b)
@@ -146,7 +131,11 @@ func (o *outbox) sendLocked(b []byte) (congested bool) {
 	if o.pending == 0 {
 		o.progressed = time.Time{}
 	}
-	o.push(b)
+	return true
+}
+
+// pushedLocked sees to what was queued, and releases mu.
+func (o *outbox) pushedLocked() (congested bool) {
 	if o.pending > o.limit {
 		o.discardLocked()
 		o.mu.Unlock()
@@ -154,8 +143,10 @@ func (o *outbox) sendLocked(b []byte) (congested bool) {
 		return false
 	}
 	if o.writing {
-		congested = o.pending > o.mark && !o.stuckLocked()
+		congested = o.pending > o.markLocked() && !o.stuckLocked()
+		o.chargeLocked()
 		o.mu.Unlock()
+		o.account.check()
 		return congested
 	}
 	o.writing = true
@@ -176,6 +167,30 @@ func (o *outbox) push(b []byte) {
 		}
 	}
 	o.queue = append(o.queue, b)
+	o.held += cap(b)
+}
+
+// chargeLocked tells the account what is held.
+func (o *outbox) chargeLocked() {
+	if o.held != o.charged {
+		o.account.charge(o.held - o.charged)
+		o.charged = o.held
+	}
+}
+
+// markLocked returns what may wait before publishers are held back.
+func (o *outbox) markLocked() int {
+	if o.account.pressed() {
+		return min(o.mark, pressed)
+	}
+	return o.mark
+}
+
+// moving reports whether the stream has taken something lately.
+func (o *outbox) moving(now time.Time) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.pending > 0 && !o.progressed.IsZero() && now.Sub(o.progressed) < stuckAfter
 }
 
 // stuckLocked reports whether the stream has taken nothing for so long that
@@ -205,7 +220,11 @@ func (o *outbox) writeNow() {
 			break
 		}
 	}
+	o.mu.Lock()
+	o.chargeLocked()
+	o.mu.Unlock()
 	o.spawn(o.writeLoop)
+	o.account.check()
 }
 
 // writeLoop is the writer goroutine. It belongs to the client, ends when the
@@ -277,6 +296,7 @@ func (o *outbox) wrote(n int) {
 	o.pending -= n
 	o.sent += n
 	if o.sent == len(o.queue[0]) {
+		o.held -= cap(o.queue[0])
 		putBuffer(o.queue[0])
 		o.queue[0] = nil
 		o.queue = o.queue[1:]
@@ -289,7 +309,10 @@ func (o *outbox) wrote(n int) {
 	} else {
 		o.progressed = time.Now()
 	}
-	if o.drained != nil && o.pending < o.mark/2 {
+	if o.charged > 0 {
+		o.chargeLocked()
+	}
+	if o.drained != nil && o.pending < o.resume {
 		close(o.drained)
 		o.drained = nil
 	}
@@ -300,11 +323,13 @@ func (o *outbox) wrote(n int) {
 func (o *outbox) drainedOrClosed() <-chan struct{} {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.closed || o.pending < o.mark/2 {
+	resume := o.markLocked() / 2
+	if o.closed || o.pending < resume {
 		return closedChannel
 	}
 	if o.drained == nil {
 		o.drained = make(chan struct{})
+		o.resume = resume
 	}
 	return o.drained
 }
@@ -349,7 +374,8 @@ func (o *outbox) discardLocked() {
 		}
 	}
 	o.inline = [2][]byte{}
-	o.queue, o.sent, o.pending = nil, 0, 0
+	o.queue, o.sent, o.pending, o.held = nil, 0, 0, 0
+	o.chargeLocked()
 	if o.drained != nil {
 		close(o.drained)
 		o.drained = nil

@@ -358,3 +358,37 @@ func TestOutboxSettle(t *testing.T) {
 		}
 	})
 }
+
+// What is sent first goes behind the buffer that is being written, ahead of the
+// rest; and is counted and charged like the rest.
+func TestOutboxSendFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newOutboxRig(3, 1<<20)
+		r.account = &memoryAccount{ledger: newLedger(1<<30, func() []*client { return nil })}
+		first := func(text string) { r.sendFirst(append(getBuffer(len(text)), text...)) }
+		large := strings.Repeat("x", minBuffer-2) + "\r\n" // fills a buffer
+		for range 3 {
+			r.put(large)
+		}
+		synctest.Wait()
+		first("PING\r\n")
+		if held := r.account.share.Load(); held != 4*minBuffer {
+			t.Errorf("%d bytes are charged for 4 buffers of %d", held, minBuffer)
+		}
+		r.stream.allow(1 << 20)
+		synctest.Wait()
+		if got, want := r.stream.text(), large+"PING\r\n"+large+large; got != want {
+			t.Errorf("got %q", got)
+		}
+		r.writers.Wait()
+		first("at once")
+		if got := r.stream.text(); !strings.HasSuffix(got, "at once") {
+			t.Error("what is sent first waits for nothing")
+		}
+		if held := r.account.share.Load(); held != 0 || r.held != 0 || !r.empty() {
+			t.Errorf("%d bytes are charged for nothing", held)
+		}
+		r.discard()
+		first("too late")
+	})
+}

@@ -23,6 +23,7 @@ type publisher struct {
 	// generation.
 	cache      map[string]*route
 	cached     int // what cache costs, in bytes
+	charged    int // what of it the account knows
 	generation uint64
 	// stages are the destinations the cached routes refer to.
 	stages map[*client]*stage
@@ -31,6 +32,8 @@ type publisher struct {
 	dirty []*stage
 	// staged counts the bytes of the dirty stages' buffers.
 	staged int
+	// published counts the client's messages of this batch.
+	published tally
 }
 
 // route is where a subject leads, resolved for one publisher.
@@ -54,6 +57,10 @@ type stage struct {
 	claim claim
 	// size is what the last batch came to: the next buffer's size.
 	size int
+	// delivered counts the messages in buf; work says that one of them was for
+	// a queue group.
+	delivered tally
+	work      bool
 }
 
 const (
@@ -87,6 +94,7 @@ func (p *publisher) own() *stage {
 
 // route delivers a message to everyone its subject leads to.
 func (p *publisher) route(op *wire.Op) {
+	p.published.message(op.Frame)
 	r := p.lookup(op.Subject)
 	delivered := false
 	for i := range r.plain {
@@ -166,6 +174,9 @@ func (p *publisher) deliver(t *target, op *wire.Op) bool {
 		return false
 	}
 	s := t.stage
+	if len(op.Frame) >= stageFull && t.sub.owner.account.gone() {
+		return false // a large copy that would be thrown away
+	}
 	need := len(op.Subject) + len(t.sub.sid) + len(op.Reply) + len(op.Frame) + wire.MsgOverhead
 	// First the claim, then the look at whether the subscription has ended: its
 	// owner ends it first and then waits for the claims, see client.settle.
@@ -178,22 +189,55 @@ func (p *publisher) deliver(t *target, op *wire.Op) bool {
 		p.routes.remove(t.sub)
 	}
 	s.buf = wire.AppendMsg(s.buf, op, t.sub.sid, t.sub.owner.headers.Load())
+	s.delivered.message(op.Frame)
 	if len(s.buf) >= stageFull || p.staged >= maxStaged {
 		p.flush()
 	}
 	return true
 }
 
-// deliverOne delivers to one member of a queue group, chosen at random; one
-// that cannot take the message leaves it to the next.
+// deliverOne delivers to one member of a queue group, chosen at random among
+// those that are not suspect, or among all if all are. One that cannot take the
+// message leaves it to the next.
 func (p *publisher) deliverOne(members []target, op *wire.Op) bool {
-	first := rand.IntN(len(members))
-	for i := range members {
-		if p.deliver(&members[(first+i)%len(members)], op) {
-			return true
+	first := choose(members)
+	if p.deliverWork(&members[first], op) {
+		return true
+	}
+	for _, suspect := range [...]bool{false, true} {
+		for i := 1; i < len(members); i++ {
+			t := &members[(first+i)%len(members)]
+			if t.sub.owner.suspect.Load() == suspect && p.deliverWork(t, op) {
+				return true
+			}
 		}
 	}
 	return false
+}
+
+// choose returns the index of a random member that is not suspect, of any if
+// all are.
+func choose(members []target) int {
+	first := rand.IntN(len(members))
+	if !members[first].sub.owner.suspect.Load() {
+		return first
+	}
+	healthy := 0
+	for i := range members {
+		if !members[i].sub.owner.suspect.Load() {
+			if healthy++; rand.IntN(healthy) == 0 { // each of them as likely
+				first = i
+			}
+		}
+	}
+	return first
+}
+
+// deliverWork is deliver to a member of a queue group, which is to answer for
+// it: see liveness.hurry.
+func (p *publisher) deliverWork(t *target, op *wire.Op) bool {
+	t.stage.work = true
+	return p.deliver(t, op)
 }
 
 // noResponders tells the publisher that its request reached nobody, if it
@@ -230,10 +274,16 @@ func (p *publisher) open(s *stage, need int) {
 // flush hands every staged buffer over, the client's own last, and then waits
 // for those destinations that are congested but taking, for a moment.
 func (p *publisher) flush() {
+	p.published.moveTo(&p.client.stats.inMsgs, &p.client.stats.inBytes)
+	if p.cached != p.charged {
+		p.client.account.charge(p.cached - p.charged)
+		p.charged = p.cached
+	}
 	congested := p.handOver()
 	if s := &p.self; s.dirty {
 		b := s.buf
 		s.dirty, s.buf, s.size = false, nil, len(b)
+		s.delivered.moveTo(&s.to.stats.outMsgs, &s.to.stats.outBytes)
 		s.to.out.send(b)
 	}
 	p.staged = 0
@@ -249,8 +299,13 @@ func (p *publisher) handOver() (congested []*client) {
 		p.dirty[i] = nil
 		b := s.buf
 		s.dirty, s.buf, s.size = false, nil, len(b)
+		s.delivered.moveTo(&s.to.stats.outMsgs, &s.to.stats.outBytes)
 		if s.to.out.sendClaimed(b, s.claim) {
 			congested = append(congested, s.to)
+		}
+		if s.work {
+			s.work = false
+			p.client.broker.liveness.hurry(s.to)
 		}
 	}
 	p.dirty, p.staged = p.dirty[:0], cap(p.self.buf)
@@ -260,6 +315,7 @@ func (p *publisher) handOver() (congested []*client) {
 // hold waits until the congested destinations have drained, for all of them
 // together no longer than holdBack.
 func (p *publisher) hold(congested []*client) {
+	p.client.stats.stalls.Add(1)
 	timer := time.NewTimer(holdBack)
 	defer timer.Stop()
 	for _, c := range congested {

@@ -28,7 +28,7 @@ func (d *discardStream) close() error                     { return nil }
 func benchBroker() *Broker {
 	cfg := Config{}.withDefaults()
 	now := time.Now()
-	return &Broker{cfg: cfg, log: cfg.Logger, started: now, routes: newRouting(), liveness: newLiveness(cfg.heartbeat(), now)}
+	return &Broker{cfg: cfg, log: cfg.Logger, started: now, routes: newRouting(), liveness: newLiveness(cfg, now)}
 }
 
 // discardClient is a client of b whose output is taken at once.

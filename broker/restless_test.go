@@ -18,15 +18,16 @@ func (s *stress) fidget(r *rand.Rand) error {
 	for !s.over.Load() {
 		pattern := patterns[r.IntN(len(patterns))]
 		clear(c.next[:]) // the order is that of one subscription
-		if _, err := fmt.Fprintf(c.conn, "SUB %s 1\r\n", pattern); err != nil {
-			return err
-		}
+		text := fmt.Sprintf("SUB %s 1\r\n", pattern)
 		limit := -1
 		if r.IntN(3) == 0 {
+			// In one piece: until the UNSUB is read there is no limit.
 			limit = 1 + r.IntN(20)
-			fmt.Fprintf(c.conn, "UNSUB 1 %d\r\n", limit)
+			text += fmt.Sprintf("UNSUB 1 %d\r\n", limit)
 		}
-		io.WriteString(c.conn, "PING\r\n")
+		if _, err := io.WriteString(c.conn, text+"PING\r\n"); err != nil {
+			return err
+		}
 		got, err := c.until(pattern, 0)
 		if err != nil {
 			return err

@@ -20,6 +20,8 @@ type routing struct {
 
 	mu     sync.RWMutex
 	router router
+	// inserts and removes count the subscriptions that began and ended.
+	inserts, removes uint64
 	// ofClient holds each client's subscriptions by sid.
 	ofClient map[*client]map[string]*subscription
 }
@@ -57,19 +59,21 @@ func (t *routing) subscribe(c *client, op *wire.Op, limit int) (refusal string) 
 	}
 	subs[string(op.SID)] = s
 	t.router.insert(s)
+	t.inserts++
 	t.generation.Add(1)
+	c.account.charge(s.cost())
 	return ""
 }
 
 // unsubscribe obeys op, an UNSUB: the subscription ends when max messages were
 // delivered since its SUB, which may be the case already. An unknown sid is
-// nothing. It reports whether a subscription has ended.
+// nothing. It reports whether there is no subscription of that sid any more.
 func (t *routing) unsubscribe(c *client, op *wire.Op) (gone bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := t.ofClient[c][string(op.SID)]
 	if s == nil {
-		return false
+		return true // its last message may be on its way still
 	}
 	s.max.Store(max(op.Max, 0))
 	if op.Max <= 0 || s.delivered.Load() >= op.Max {
@@ -91,6 +95,8 @@ func (t *routing) remove(s *subscription) {
 func (t *routing) removeLocked(s *subscription) {
 	s.max.Store(ended)
 	t.router.remove(s)
+	s.owner.account.charge(-s.cost())
+	t.removes++
 	subs := t.ofClient[s.owner]
 	delete(subs, string(s.sid))
 	if len(subs) == 0 {

@@ -11,8 +11,9 @@ import (
 	"testing"
 )
 
-// A script is a golden transcript between clients and a broker, a file of
-// testdata. It opens with prose that says what it shows. Then, a line each:
+// A script is a golden transcript between clients and a broker. A file of
+// testdata holds one, or several of which each begins with a line "=== " and a
+// sentence. It opens with prose that says what it shows. Then, a line each:
 //
 //	config max_connections 1     the broker's limits; nats-server's words
 //	c1 connects                  expected to be greeted by what follows; a client
@@ -27,11 +28,12 @@ import (
 //	# a remark
 //
 // In what is sent and expected, \r \n \t \xNN and \\ are what they are in Go and
-// {x*500} is 500 times x. A line that only one broker follows begins with
+// {ab*500} is 500 times ab. A line that only one broker follows begins with
 // "vigil: " or "stock: ". When the script ends, each client that is open is sent
 // a PING and must get its PONG next: nothing else has arrived.
 type script struct {
-	config map[string]int
+	name   string
+	config limits
 	steps  []step
 	// single says that there is one client, whose input may come in one piece.
 	single bool
@@ -48,54 +50,86 @@ type step struct {
 var (
 	configLine = regexp.MustCompile(`^config (\w+) (\d+)$`)
 	stepLine   = regexp.MustCompile(`^(?:(vigil|stock): )?(c\d+)(?: (closed|connects)|(>>|>|<|/|~)(?: (.*))?)$`)
-	repeated   = regexp.MustCompile(`\{([^{}])\*(\d+)\}`)
+	repeated   = regexp.MustCompile(`\{([^{}]+?)\*(\d+)\}`)
 )
 
-// readScript reads a script from a file.
-func readScript(t *testing.T, path string) *script {
+// readScripts reads the scripts of a file.
+func readScripts(t testing.TB, path string) []*script {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	check(t, err)
-	s := &script{config: make(map[string]int)}
+	scripts, err := parseScripts(strings.TrimSuffix(filepath.Base(path), ".txt"), string(text))
+	check(t, err)
+	return scripts
+}
+
+// parseScripts parses the scripts of a file; name is that of the only one.
+func parseScripts(name, text string) ([]*script, error) {
+	var scripts []*script
+	at := 0
+	for i, part := range strings.Split("\n"+text, "\n=== ") {
+		title, rest, _ := strings.Cut(part, "\n")
+		if i > 0 {
+			name = title
+		}
+		s, err := parseScript(rest, at)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		at += 1 + strings.Count(rest, "\n")
+		s.name = name
+		if len(s.steps) > 0 {
+			scripts = append(scripts, s)
+		} else if i > 0 || strings.HasPrefix(text, "c") {
+			return nil, fmt.Errorf("%s: no steps", name)
+		}
+	}
+	if len(scripts) == 0 {
+		return nil, fmt.Errorf("%s: no steps", name)
+	}
+	return scripts, nil
+}
+
+// parseScript parses one script, which begins behind line at of its file.
+func parseScript(text string, at int) (*script, error) {
+	s := &script{config: make(limits)}
 	clients := make(map[string]bool)
-	for i, line := range strings.Split(string(text), "\n") {
+	for i, line := range strings.Split(text, "\n") {
 		if m := configLine.FindStringSubmatch(line); m != nil {
 			s.config[m[1]], _ = strconv.Atoi(m[2])
 			continue
 		}
 		if m := stepLine.FindStringSubmatch(line); m != nil {
-			st := step{at: i + 1, only: m[1], client: m[2], verb: m[3] + m[4], text: m[5]}
+			st := step{at: at + i + 1, only: m[1], client: m[2], verb: m[3] + m[4], text: m[5]}
 			if st.verb != "/" {
-				st.text = unescape(t, st.text)
+				var err error
+				if st.text, err = unescape(st.text); err != nil {
+					return nil, fmt.Errorf("line %d: %w", st.at, err)
+				}
 			}
 			s.steps = append(s.steps, st)
 			clients[st.client] = true
 			continue
 		}
 		if len(s.steps) > 0 && line != "" && !strings.HasPrefix(line, "#") {
-			t.Fatalf("%s:%d: neither step nor remark: %s", path, i+1, line)
+			return nil, fmt.Errorf("line %d: neither step nor remark: %s", at+i+1, line)
 		}
 	}
-	if len(s.steps) == 0 {
-		t.Fatalf("%s: no steps", path)
-	}
 	s.single = len(clients) == 1
-	return s
+	return s, nil
 }
 
-func unescape(t *testing.T, text string) string {
-	t.Helper()
+// unescape returns what an escaped text of a script stands for.
+func unescape(text string) (string, error) {
 	text = repeated.ReplaceAllStringFunc(text, func(r string) string {
 		m := repeated.FindStringSubmatch(r)
 		n, _ := strconv.Atoi(m[2])
 		return strings.Repeat(m[1], n)
 	})
 	if !strings.Contains(text, `\`) {
-		return text
+		return text, nil
 	}
-	plain, err := strconv.Unquote(`"` + strings.ReplaceAll(text, `"`, `\"`) + `"`)
-	check(t, err)
-	return plain
+	return strconv.Unquote(`"` + strings.ReplaceAll(text, `"`, `\"`) + `"`)
 }
 
 // style is how a client's input is cut into writes.
@@ -109,13 +143,12 @@ const (
 
 func (s style) String() string { return [...]string{"by line", "by byte", "coalesced"}[s] }
 
-// play runs the script against the broker at addr, and names a broker "vigil"
-// or "stock".
-func (s *script) play(t *testing.T, addr, broker string, how style) {
-	p := &player{t: t, addr: addr, how: how, clients: make(map[string]*rawClient)}
+// play runs the script against a broker that serves nobody else.
+func (s *script) play(t *testing.T, r *rival, how style) {
+	p := &player{t: t, rival: r, how: how, clients: make(map[string]*rawClient)}
 	var steps []step
 	for _, st := range s.steps {
-		if st.only == "" || st.only == broker {
+		if st.only == "" || st.only == r.name {
 			steps = append(steps, st)
 		}
 	}
@@ -155,7 +188,7 @@ func sendsFirst(steps []step) []step {
 // player is a script in progress.
 type player struct {
 	t       *testing.T
-	addr    string
+	rival   *rival
 	how     style
 	clients map[string]*rawClient
 }
@@ -182,7 +215,8 @@ func (p *player) step(group []step) {
 	at := fmt.Sprintf("line %d, %s", first.at, first.client)
 	c := p.clients[first.client]
 	if c == nil {
-		c = dialRaw(p.t, p.addr)
+		c = dialRaw(p.t, p.rival.addr)
+		c.repeats = p.rival.name == "stock"
 		p.clients[first.client] = c
 		if first.verb != "connects" {
 			c.expectInfo(at, "{}")
@@ -249,17 +283,17 @@ func infoHas(line, want string) error {
 	return nil
 }
 
-// eachScript runs f for every script of testdata.
-func eachScript(t *testing.T, f func(t *testing.T, s *script)) {
+// allScripts returns the scripts of testdata.
+func allScripts(t testing.TB) []*script {
+	t.Helper()
 	paths, err := filepath.Glob("testdata/*.txt")
 	check(t, err)
-	if len(paths) == 0 {
+	var all []*script
+	for _, path := range paths {
+		all = append(all, readScripts(t, path)...)
+	}
+	if len(all) == 0 {
 		t.Fatal("no scripts")
 	}
-	for _, path := range paths {
-		t.Run(strings.TrimSuffix(filepath.Base(path), ".txt"), func(t *testing.T) {
-			t.Parallel()
-			f(t, readScript(t, path))
-		})
-	}
+	return all
 }

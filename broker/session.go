@@ -56,6 +56,7 @@ const (
 	textMaxPayload       = "Maximum Payload Violation"
 	textMaxConnections   = "maximum connections exceeded"
 	textMaxSubscriptions = "maximum subscriptions exceeded"
+	textTooManyTokens    = "Permissions Violation for Subscription to %q, too many tokens"
 	textInvalidSubject   = "Invalid Subject"
 	textInvalidPublish   = "Invalid Publish Subject"
 	textInvalidProtocol  = "invalid client protocol"

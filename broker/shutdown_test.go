@@ -102,6 +102,8 @@ func TestStartErrors(t *testing.T) {
 		{Config{MaxPayload: 64<<20 + 1}, "broker: MaxPayload 67108865: want at most 67108864"},
 		{Config{MaxControlLine: -1}, "broker: MaxControlLine -1: want more than 0, or 0 for the default"},
 		{Config{MaxConnections: -1}, "broker: MaxConnections -1: want more than 0, or 0 for the default"},
+		{Config{MaxSubTokens: -1}, "broker: MaxSubTokens -1: want more than 0, or 0 for the default"},
+		{Config{MemoryBudget: 1 << 20}, "broker: MemoryBudget 1048576: want at least 4 times MaxPayload, 4194304, or a negative value for no bound"},
 		{Config{MaxSubscriptions: -1}, "broker: MaxSubscriptions -1: want more than 0, or 0 for the default"},
 		{Config{MaxPending: -1}, "broker: MaxPending -1: want more than 0, or 0 for the default"},
 		{Config{MaxPending: 1000}, "broker: MaxPending 1000: want at least MaxPayload, 1048576"},

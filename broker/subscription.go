@@ -1,6 +1,9 @@
 package broker
 
-import "sync/atomic"
+import (
+	"strings"
+	"sync/atomic"
+)
 
 // subscription is one SUB of one client.
 type subscription struct {
@@ -19,6 +22,27 @@ type subscription struct {
 	// max ends the subscription when delivered reaches it; 0 is never, ended
 	// that it is over.
 	max atomic.Int64
+}
+
+// What a subscription costs in memory, in bytes, measured at up to a million of
+// them (TestSubscriptionCost): itself with its entry in the client's map and in
+// the router's list; each token of its subject, which is a level of the router's
+// tree unless another subscription goes the same way. Each pays for its whole
+// way, so that whoever stays has paid when the others go.
+const (
+	subscriptionCost = 200
+	tokenCost        = 360
+	queueCost        = 400 // the list of a queue group's members
+)
+
+// cost is the subscription's part of the memory budget.
+func (s *subscription) cost() int {
+	tokens := 1 + strings.Count(s.subject, ".")
+	cost := subscriptionCost + tokenCost*tokens + 2*len(s.subject) + 2*len(s.sid)
+	if s.queue != "" {
+		cost += queueCost + 2*len(s.queue)
+	}
+	return cost
 }
 
 // ended as subscription.max lets nothing through any more.

@@ -3,76 +3,53 @@ package broker_test
 import (
 	"net"
 	"testing"
-
-	stock "github.com/nats-io/nats-server/v2/server"
-
-	"vigil/broker"
 )
 
 // TestTranscripts plays every script against Vigil, over sockets and over the
 // plain form of a net.Conn, however its input is cut.
 func TestTranscripts(t *testing.T) {
-	for _, how := range []style{byLine, byByte, coalesced} {
-		t.Run(how.String(), func(t *testing.T) {
-			eachScript(t, func(t *testing.T, s *script) {
-				s.play(t, start(t, s.vigil()).Addr().String(), "vigil", how)
-			})
-		})
-	}
+	playAll(t, startVigil, byLine, byByte, coalesced)
 	t.Run("a byte per read", func(t *testing.T) {
-		eachScript(t, func(t *testing.T, s *script) {
-			cfg := s.vigil()
+		playAll(t, func(t testing.TB, l limits) *rival {
+			cfg := vigilConfig(l)
 			cfg.Listener = plainListener{listenLocal(t), 1}
-			s.play(t, start(t, cfg).Addr().String(), "vigil", coalesced)
-		})
+			b := start(t, cfg)
+			return &rival{name: "vigil", addr: b.Addr().String(), connected: b.NumClients}
+		}, coalesced)
 	})
 }
 
 // TestTranscriptsOfStockServer plays the same scripts against nats-server: what
 // Vigil is held to is what the reference does.
 func TestTranscriptsOfStockServer(t *testing.T) {
-	for _, how := range []style{byLine, byByte, coalesced} {
-		t.Run(how.String(), func(t *testing.T) {
-			eachScript(t, func(t *testing.T, s *script) {
-				s.play(t, startStock(t, s), "stock", how)
-			})
-		})
-	}
+	playAll(t, startStock, byLine, byByte, coalesced)
 }
 
-// vigil returns what the script wants of Vigil's configuration.
-func (s *script) vigil() broker.Config {
-	return broker.Config{
-		MaxConnections:   s.config["max_connections"],
-		MaxPayload:       s.config["max_payload"],
-		MaxSubscriptions: s.config["max_subscriptions"],
-		MaxControlLine:   s.config["max_control_line"],
-	}
-}
+// minScripts is how many scripts there are at least: the scripts are the
+// statement of what Vigil does, so that none may get lost.
+const minScripts = 300
 
-// startStock starts nats-server as the script wants it and returns its address.
-func startStock(t *testing.T, s *script) string {
-	t.Helper()
-	srv, err := stock.NewServer(&stock.Options{
-		Host: "127.0.0.1", Port: stock.RANDOM_PORT, NoLog: true, NoSigs: true,
-		MaxConn:        s.config["max_connections"],
-		MaxPayload:     int32(s.config["max_payload"]),
-		MaxSubs:        s.config["max_subscriptions"],
-		MaxControlLine: int32(s.config["max_control_line"]),
+func playAll(t *testing.T, start func(testing.TB, limits) *rival, styles ...style) {
+	scripts := allScripts(t)
+	if len(scripts) < minScripts {
+		t.Errorf("%d scripts, want at least %d", len(scripts), minScripts)
+	}
+	brokers := newStable(t, start)
+	t.Run("scripts", func(t *testing.T) { // ends before the brokers do
+		for _, s := range scripts {
+			for _, how := range styles {
+				t.Run(s.name+"/"+how.String(), func(t *testing.T) {
+					t.Parallel()
+					r := brokers.take(s.config)
+					s.play(t, r, how)
+					check(t, brokers.giveBack(s.config, r))
+				})
+			}
+		}
 	})
-	check(t, err)
-	srv.Start()
-	t.Cleanup(func() {
-		srv.Shutdown()
-		srv.WaitForShutdown()
-	})
-	if !srv.ReadyForConnections(patience) {
-		t.Fatal("nats-server does not start")
-	}
-	return srv.Addr().String()
 }
 
-func listenLocal(t *testing.T) net.Listener {
+func listenLocal(t testing.TB) net.Listener {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)

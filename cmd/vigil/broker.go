@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,12 +21,18 @@ const stopTimeout = 5 * time.Second
 
 func brokerCommand() *cobra.Command {
 	var cfg broker.Config
+	var files runFiles
 	var log bool
 	cmd := &cobra.Command{
 		Use:   "broker",
 		Short: "Serve; prints the URL that clients connect to",
+		Long: `Serve; prints the URL that clients connect to.
+
+SIGINT and SIGTERM stop the broker. SIGUSR2 makes it a lame duck: it takes no
+more clients, tells those it has, closes them one by one and then ends.`,
 		Example: `  vigil broker
   vigil broker -p -1          any free port
+  vigil broker -m 8222        monitoring on http://127.0.0.1:8222
   vigil broker -a 0.0.0.0     every interface: there is no authentication`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -34,23 +42,60 @@ func brokerCommand() *cobra.Command {
 			if cfg.Port < broker.RandomPort || cfg.Port == 0 || cfg.Port > math.MaxUint16 {
 				return cli.Usagef("port %d: want 1 to 65535, or %d for any free port", cfg.Port, broker.RandomPort)
 			}
-			return serve(cmd, cfg)
+			if cfg.MonitorPort < broker.RandomPort || cfg.MonitorPort > math.MaxUint16 {
+				return cli.Usagef("http_port %d: want 1 to 65535, %d for any free port, or 0 for none", cfg.MonitorPort, broker.RandomPort)
+			}
+			return serve(cmd, cfg, &files)
 		},
 	}
-	cmd.Flags().StringVarP(&cfg.Host, "addr", "a", "127.0.0.1", "address to listen on")
-	cmd.Flags().IntVarP(&cfg.Port, "port", "p", broker.DefaultPort, "port to listen on, -1 for any free one")
-	cmd.Flags().BoolVarP(&log, "log", "D", false, "log clients coming and going on standard error")
+	flags := cmd.Flags()
+	flags.StringVarP(&cfg.Host, "addr", "a", "127.0.0.1", "address to listen on")
+	flags.IntVarP(&cfg.Port, "port", "p", broker.DefaultPort, "port to listen on, -1 for any free one")
+	flags.StringVarP(&cfg.Name, "name", "n", "", "name of the broker; its id if there is none")
+	flags.IntVarP(&cfg.MonitorPort, "http_port", "m", 0, "port for monitoring over HTTP, -1 for any free one; none by default")
+	flags.StringVar(&cfg.MonitorHost, "http_host", "127.0.0.1", "address for monitoring")
+	flags.StringSliceVar(&cfg.ConnectURLs, "connect_urls", nil, "host:port, … that clients are told to try, too")
+	flags.StringVarP(&files.pid, "pid", "P", "", "file to write the process id to while running")
+	flags.StringVar(&files.ports, "ports_file_dir", "", "directory to write <program>_<pid>.ports to while running")
+	flags.BoolVarP(&log, "log", "D", false, "log clients coming and going on standard error")
+	// The other names that nats-server has for them.
+	flags.StringVar(&cfg.Host, "net", "127.0.0.1", "as --addr")
+	flags.StringVar(&cfg.Name, "server_name", "", "as --name")
+	for _, name := range []string{"net", "server_name"} {
+		flags.Lookup(name).Hidden = true
+	}
 	return cmd
 }
 
-// serve runs a broker until the command's context ends.
-func serve(cmd *cobra.Command, cfg broker.Config) error {
+// serve runs a broker until the command's context ends or it has gone as a
+// lame duck.
+func serve(cmd *cobra.Command, cfg broker.Config, files *runFiles) (err error) {
+	duck, ignore := lameDuckSignal()
+	defer ignore()
 	b, err := broker.Start(cfg)
 	if err != nil {
 		return err
 	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(b.MemoryLimit())
+	}
+	if err := files.write(b); err != nil {
+		return errors.Join(err, stop(b))
+	}
+	defer func() { err = errors.Join(err, files.remove()) }()
 	fmt.Fprintln(cmd.OutOrStdout(), b.URL())
-	<-cmd.Context().Done()
+	select {
+	case <-cmd.Context().Done():
+		return stop(b)
+	case <-duck:
+	}
+	if err := b.LameDuck(cmd.Context()); err != nil && cmd.Context().Err() == nil {
+		return err
+	}
+	return stop(b) // the context may have cut it short
+}
+
+func stop(b *broker.Broker) error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
 	return b.Shutdown(ctx)

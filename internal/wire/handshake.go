@@ -81,6 +81,9 @@ type ConnectLine struct {
 	User      string `json:"user,omitempty"`
 	Pass      string `json:"pass,omitempty"`
 	AuthToken string `json:"auth_token,omitempty"`
+	JWT       string `json:"jwt,omitempty"`
+	NKey      string `json:"nkey,omitempty"`
+	Signature string `json:"sig,omitempty"`
 
 	TLSRequired bool `json:"tls_required,omitempty"`
 

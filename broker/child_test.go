@@ -1,0 +1,118 @@
+package broker
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// childVariable holds the configuration of a test binary that is to be a broker
+// instead: what a broker's memory and processor time come to can be told when
+// its clients live in another process.
+const childVariable = "VIGIL_TEST_BROKER"
+
+// childConfig is the part of Config that these tests set.
+type childConfig struct {
+	MemoryBudget     int
+	HandshakeTimeout time.Duration
+}
+
+// serveAsChild is a broker until standard input ends.
+func serveAsChild(config string) {
+	var cfg childConfig
+	if err := json.Unmarshal([]byte(config), &cfg); err != nil {
+		panic(err)
+	}
+	b, err := Start(Config{
+		Port: RandomPort, MemoryBudget: cfg.MemoryBudget, HandshakeTimeout: cfg.HandshakeTimeout,
+	})
+	if err != nil {
+		panic(err)
+	}
+	debug.SetMemoryLimit(b.MemoryLimit())
+	fmt.Println(b.Addr())
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	_ = b.Shutdown(context.Background())
+}
+
+// childBroker is a broker in a process of its own.
+type childBroker struct {
+	addr string
+	pid  int
+}
+
+func startChild(t *testing.T, cfg childConfig) *childBroker {
+	t.Helper()
+	if _, err := os.Stat("/proc/self/status"); err != nil {
+		t.Skip("resident memory is not told here:", err)
+	}
+	config, _ := json.Marshal(cfg)
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childVariable+"="+string(config))
+	cmd.Stderr = os.Stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		stdin.Close()
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("the broker ends with %v", err)
+		}
+	})
+	addr, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &childBroker{strings.TrimSpace(addr), cmd.Process.Pid}
+}
+
+// memory returns a figure of /proc/PID/status, in bytes: VmRSS is what is
+// resident, VmHWM the most that ever was.
+func (b *childBroker) memory(t *testing.T, name string) int {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", b.pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Fields(line)
+		if len(fields) == 3 && fields[0] == name+":" {
+			kb, _ := strconv.Atoi(fields[1])
+			return kb << 10
+		}
+	}
+	t.Fatalf("no %s in /proc/%d/status", name, b.pid)
+	return 0
+}
+
+// dial connects and sends text, which begins the conversation.
+func (b *childBroker) dial(t testing.TB, text string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", b.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	if _, err := io.WriteString(conn, text); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}

@@ -1,0 +1,49 @@
+package broker
+
+// claim is what a publisher holds from its first message for a client until it
+// sends them: the side of outbox.claims that counts it.
+type claim uint8
+
+// claim announces output that is going to be sent with sendClaimed.
+func (o *outbox) claim() claim {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.claims[o.side]++
+	return o.side
+}
+
+// settle waits until all output that was claimed before is sent. Only the
+// client's read loop calls it, and it must hold no claim itself: two clients
+// could wait for each other.
+func (o *outbox) settle() {
+	o.mu.Lock()
+	if o.claims[o.side] == 0 { // and none on the other side since the last settle
+		o.mu.Unlock()
+		return
+	}
+	o.side = 1 - o.side
+	settled := make(chan struct{})
+	o.settled = settled
+	o.mu.Unlock()
+	<-settled
+}
+
+// claimed reports whether a settle would have to wait.
+func (o *outbox) claimed() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.claims[o.side] > 0
+}
+
+// sendClaimed is send for output that was claimed; b may be empty.
+func (o *outbox) sendClaimed(b []byte, c claim) (congested bool) {
+	o.mu.Lock()
+	o.claims[c]--
+	if o.settled != nil && c != o.side && o.claims[c] == 0 {
+		// The reader goes on after this lock is released, and what it sends
+		// then is queued behind b.
+		defer close(o.settled)
+		o.settled = nil
+	}
+	return o.sendLocked(b)
+}

@@ -1,0 +1,8 @@
+//go:build !unix
+
+package main
+
+import "syscall"
+
+// stopSignals are none where processes cannot be sent any.
+var stopSignals []syscall.Signal
