@@ -5,6 +5,7 @@
 //	vigil-lab             the incident, on Vigil's broker and on nats-server
 //	vigil-lab --json      the same, one JSON object a line
 //	vigil-lab idle        what an idle connection costs, in bytes per second
+//	vigil-lab queue       what a queue group loses when a member's host vanishes
 //	vigil-lab --help      the rest
 package main
 
@@ -27,7 +28,7 @@ func main() {
 		RunE:  run.run,
 	}
 	run.register(root)
-	root.AddCommand(incidentCommand(), idleCommand(), serveCommand())
+	root.AddCommand(incidentCommand(), idleCommand(), queueCommand(), serveCommand(), memberCommand())
 	os.Exit(cli.Run(root))
 }
 

@@ -12,6 +12,10 @@
 //	                    nats.go-1s     PingInterval 1 s, 2 outstanding
 //	                    keepalive-go   a bare TCP connection as Go makes it
 //
+// A [Queue] makes the host of one member of a queue group vanish, and counts the
+// work that each broker goes on handing to it. [Idle] counts what an idle
+// connection costs.
+//
 // Every figure is measured on the clock of the lab's own process, except those
 // that would take longer than the run: they are computed from the contender's
 // settings, and always marked so.
