@@ -45,7 +45,9 @@
 //     behind messages gives no false alarm.
 //   - Core NATS delivers at most once. What is published during the deaf window
 //     may be missed; Event.DeafFrom and DeafTo bound it, so that the application
-//     can ask another source for that span.
+//     can ask another source for that span. They are times of this end: what the
+//     broker still held for a congested subscriber when it died was published
+//     earlier, by as much as the messages were late, so ask for a little more.
 //   - Resumed is told only after the broker has confirmed that every
 //     subscription is in effect again.
 //   - Messages of one subscription come in the order in which the broker sent

@@ -89,8 +89,12 @@ func (p *pending) awaitRoom(d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	p.mu.Lock()
-	p.wanted = true
+	p.wanted = !p.below(2) // the consumer may have caught up since put
+	wait := p.wanted
 	p.mu.Unlock()
+	if !wait {
+		return
+	}
 	select {
 	case <-p.room:
 	case <-p.finished:

@@ -197,6 +197,9 @@ func (s *Subscriber) Drain(ctx context.Context) error {
 	for _, sub := range subs {
 		left += sub.settle(ctx)
 	}
+	if err == nil {
+		err = s.link.Flush(ctx) // what the handlers answered meanwhile
+	}
 	if left > 0 {
 		err = &UnhandledError{Messages: left, Err: ctx.Err()}
 	}

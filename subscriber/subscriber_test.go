@@ -258,6 +258,40 @@ func TestDrainHandlesEverything(t *testing.T) {
 	})
 }
 
+// What the handlers answer while a subscriber drains goes out before it closes.
+func TestDrainSendsTheLastReplies(t *testing.T) {
+	brokers(t, func(t *testing.T, b running) {
+		asker := connect(t, b.url, subscriber.Config{})
+		replies := subscribe(t, asker, "replies")
+		flush(t, asker)
+		sub := connect(t, b.url, subscriber.Config{})
+		gate := make(chan struct{})
+		_, err := sub.SubscribeFunc("d", func(m *subscriber.Msg) {
+			<-gate
+			if err := m.Respond(within(t), m.Data); err != nil {
+				t.Error(err)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		flush(t, sub)
+		pub := connectPublisher(t, b.url, publisher.Config{})
+		const n = 2000
+		for range n {
+			if err := pub.PublishMsg(within(t), &publisher.Msg{Subject: "d", Reply: "replies", Data: []byte("x")}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		flush(t, pub)
+		go close(gate) // while Drain waits, or just before
+		if err := sub.Drain(within(t)); err != nil {
+			t.Errorf("drain: %v", err)
+		}
+		take(t, replies, n)
+	})
+}
+
 func TestSlowConsumerIsTold(t *testing.T) {
 	b := startNATS(t, 0)
 	ev := newEvents()

@@ -80,6 +80,7 @@ func (s *Subscription) each(ctx context.Context, yield func(*Msg, error) bool) {
 	p := s.pending
 	for {
 		if err := ctx.Err(); err != nil {
+			signal(p.ready) // the token may have been another loop's
 			yield(nil, err)
 			return
 		}

@@ -103,9 +103,21 @@ func TestProxyPassesResetsOn(t *testing.T) {
 		t.Errorf("the client's RST arrived as %v", err)
 	}
 	b.ln.Close()
-	if err := expectEnd(t, dial(t, p.Addr())); !errors.Is(err, syscall.ECONNRESET) {
+	if err := dialAndEnd(t, p.Addr()); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("a refusal arrived as %v", err)
 	}
+}
+
+// dialAndEnd dials and returns how the connection ended, which may be before
+// the dialler has looked at it.
+func dialAndEnd(t *testing.T, addr string) error {
+	t.Helper()
+	conn, err := net.DialTimeout("tcp4", addr, bound)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return expectEnd(t, conn)
 }
 
 func TestProxyVanishesAndRestores(t *testing.T) {
@@ -247,13 +259,7 @@ func TestProxyIsBounded(t *testing.T) {
 	p.clients = maxProxyClients - 1 // as if so many were held
 	p.mu.Unlock()
 	last := dial(t, p.Addr())
-	// The reset may come before the dialler has looked at its connection.
-	tooMany, err := net.DialTimeout("tcp4", p.Addr(), bound)
-	if err == nil {
-		defer tooMany.Close()
-		err = expectEnd(t, tooMany)
-	}
-	if !errors.Is(err, syscall.ECONNRESET) {
+	if err := dialAndEnd(t, p.Addr()); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("one too many ended with %v", err)
 	}
 	if n := p.Refused(); n != 1 {

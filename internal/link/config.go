@@ -43,6 +43,9 @@ const (
 	// maxUnanswered bounds the PINGs under way on one connection. A broker
 	// which sends bytes but no PONG is alive, yet does not speak the protocol.
 	maxUnanswered = 4096
+	// unansweredFor is how old the oldest of them must be as well: many at
+	// once may be many callers of Flush.
+	unansweredFor = 10 * time.Second
 	// maxOwedPongs bounds the PONGs that wait for the socket. A peer that sends
 	// more PINGs than that without reading does not count its answers.
 	maxOwedPongs = 1024

@@ -39,7 +39,14 @@ func (l *ledger) chunk(now time.Time, c *chunk) {
 
 // takeBack notes that of the chunk handed last these messages were not handed
 // after all.
-func (l *ledger) takeBack(t Tally) { l.handed = l.handed.minus(t) }
+// A broker that answers PINGs before it can have read them confirms no more
+// than was handed.
+func (l *ledger) takeBack(t Tally) {
+	l.handed = l.handed.minus(t)
+	if l.confirmed.Messages > l.handed.Messages {
+		l.confirmed = l.handed
+	}
+}
 
 // pong notes a PONG and returns whom to tell. One that answers nothing is
 // passed over.

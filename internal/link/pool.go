@@ -71,8 +71,22 @@ func (p *pool) answered(address string) {
 
 // discover adds the addresses that a broker announced, in random order, so
 // that clients which learn of them together do not all turn to the same one.
-// Bad ones are passed over, and so are those beyond maxServers.
-func (p *pool) discover(addresses []string, rng *rand.Rand) {
+// Bad ones are passed over, and so are those beyond maxServers. Discovered ones
+// that are not announced any more are forgotten, unless it is the one in use;
+// no announcement at all says nothing.
+func (p *pool) discover(addresses []string, inUse string, rng *rand.Rand) {
+	if len(addresses) == 0 {
+		return
+	}
+	announced := make(map[string]bool, len(addresses))
+	for _, a := range addresses {
+		if s, err := parseServer(a); err == nil {
+			announced[s.address] = true
+		}
+	}
+	p.entries = slices.DeleteFunc(p.entries, func(e poolEntry) bool {
+		return e.discovered && e.address != inUse && !announced[e.address]
+	})
 	order := rng.Perm(len(addresses))
 	for _, i := range order {
 		if len(p.entries) >= maxServers {

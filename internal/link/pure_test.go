@@ -87,7 +87,7 @@ func TestPool(t *testing.T) {
 	step("one that was lost goes last", "c a b")
 	p.failed("nobody:4222")
 	step("one that is unknown changes nothing", "c a b")
-	p.discover([]string{"d:4222", "a:4222", "bad url", "d"}, rng)
+	p.discover([]string{"d:4222", "a:4222", "bad url", "d"}, "a:4222", rng)
 	step("discovered ones are added once", "c a b d")
 	if d := p.entries[3]; d.user != "u" || d.pass != "p" {
 		t.Errorf("discovered server has credentials %+v, want those of the first", d)
@@ -103,6 +103,13 @@ func TestPool(t *testing.T) {
 		p.failed("a:4222")
 	}
 	step("a discovered one that fails for long is forgotten, a given one is not", "c b a")
+	p.discover([]string{"d"}, "a:4222", rng)
+	p.discover(nil, "a:4222", rng)
+	step("no announcement forgets nobody", "c b a d")
+	p.discover([]string{"e"}, "d:4222", rng)
+	step("one that is not announced any more stays while it is in use", "c b a d e")
+	p.discover([]string{"f"}, "a:4222", rng)
+	step("those not announced any more are forgotten, given ones are not", "c b a f")
 }
 
 func TestBackoff(t *testing.T) {

@@ -153,7 +153,7 @@ func (c *conn) laterInfo(arg []byte) error {
 	}
 	l := c.link
 	l.mu.Lock()
-	l.takeInfo(info)
+	l.takeInfo(c, info)
 	first := info.LameDuck && !c.lameDuck
 	if first && l.pool.len() > 1 {
 		c.leaving = true
@@ -167,13 +167,13 @@ func (c *conn) laterInfo(arg []byte) error {
 	return nil
 }
 
-// takeInfo notes what a broker tells of itself. mu is held.
-func (l *Link) takeInfo(info *wire.InfoLine) {
+// takeInfo notes what a broker tells of itself on c. mu is held.
+func (l *Link) takeInfo(c *conn, info *wire.InfoLine) {
 	if info.MaxPayload != 0 {
 		l.maxPayload = max(info.MaxPayload, 0)
 	}
 	l.headers = info.Headers
-	l.pool.discover(info.ConnectURLs, l.rng)
+	l.pool.discover(info.ConnectURLs, c.server.address, l.rng)
 }
 
 // serverError acts on an -ERR. After most of them the broker closes; then the

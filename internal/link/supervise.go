@@ -78,7 +78,7 @@ func (l *Link) attach(c *conn, told Event) {
 	l.conn, l.hello, l.toldHello = c, nil, nil
 	l.counters.connections.Add(1)
 	l.pool.answered(c.server.address)
-	l.takeInfo(c.info)
+	l.takeInfo(c, c.info)
 	l.last.Server, l.last.ServerName, l.last.ServerVersion = c.server.String(), c.info.ServerName, c.info.Version
 	l.last.Attempt, l.last.Next = 0, time.Time{}
 	l.setState(StateConnected, c.confirmedAt)

@@ -63,7 +63,8 @@ func (c *conn) note(d *heartbeat.Detector, now time.Time, probe bool) bool {
 	case d.State() == heartbeat.StateAlive && l.state == StateSuspect:
 		l.setState(StateConnected, now)
 	}
-	return len(c.ledger.waiting) < maxUnanswered
+	waiting := c.ledger.waiting
+	return len(waiting) < maxUnanswered || now.Sub(waiting[0].sent) < unansweredFor
 }
 
 // tellState emits what changed between alive and suspect.
