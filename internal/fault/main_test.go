@@ -107,6 +107,16 @@ func start(t *testing.T, c Command) *Process {
 	return p
 }
 
+// skipNamespaces skips a test that needs namespaces which this machine does not
+// give. Where VIGIL_REQUIRE_NAMESPACES is set, as in CI, it fails instead.
+func skipNamespaces(t *testing.T, reason error) {
+	t.Helper()
+	if os.Getenv("VIGIL_REQUIRE_NAMESPACES") != "" {
+		t.Fatal("namespaces are required here: ", reason)
+	}
+	t.Skip("SKIP namespaces: ", reason)
+}
+
 // dial connects to addr or fails the test.
 func dial(t *testing.T, addr string) *net.TCPConn {
 	t.Helper()

@@ -90,7 +90,7 @@ func outsider(role string) *exec.Cmd {
 func needIsolation(t *testing.T) {
 	t.Helper()
 	if err := Isolation(); err != nil {
-		t.Skip("SKIP namespaces: ", err)
+		skipNamespaces(t, err)
 	}
 }
 

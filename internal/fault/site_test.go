@@ -18,7 +18,7 @@ func needSite(t *testing.T, mode Mode) Site {
 	t.Helper()
 	s, err := NewSite(mode)
 	if errors.Is(err, errors.ErrUnsupported) {
-		t.Skip("SKIP namespaces: ", err)
+		skipNamespaces(t, err)
 	}
 	if err != nil {
 		t.Fatal(err)

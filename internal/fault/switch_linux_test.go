@@ -17,7 +17,7 @@ func needSwitch(t *testing.T) *Switch {
 	t.Helper()
 	s, err := NewSwitch()
 	if errors.Is(err, errors.ErrUnsupported) {
-		t.Skip("SKIP namespaces: ", err)
+		skipNamespaces(t, err)
 	}
 	if err != nil {
 		t.Fatal(err)
