@@ -25,37 +25,18 @@ func TestSuspectMemberIsPassedOver(t *testing.T) {
 			m.ready(quiet)
 			m.write("SUB work q 1\r\n")
 			m.flush()
-			members.Go(func() { // ends with the connection
-				for {
-					line, err := m.in.ReadString('\n')
-					if err != nil {
-						return
-					}
-					if line == "PING\r\n" {
-						m.write("PONG\r\n")
-					}
-					if strings.HasPrefix(line, "MSG") {
-						mu.Lock()
-						counts[i]++
-						mu.Unlock()
-					}
-				}
+			members.Go(func() {
+				m.hear(func() {
+					mu.Lock()
+					counts[i]++
+					mu.Unlock()
+				})
 			})
 			_ = m.conn.SetReadDeadline(time.Time{})
 		}
 		pub.ready(quiet)
 		_ = pub.conn.SetReadDeadline(time.Time{})
-		members.Go(func() { // ends with the connection
-			for {
-				line, err := pub.in.ReadString('\n')
-				if err != nil {
-					return
-				}
-				if line == "PING\r\n" {
-					pub.write("PONG\r\n")
-				}
-			}
-		})
+		members.Go(func() { pub.hear(func() {}) })
 		// publish sends one message each 10 ms and returns what each had.
 		publish := func(d time.Duration) (toGone, toStays int) {
 			mu.Lock()
@@ -92,6 +73,21 @@ func TestSuspectMemberIsPassedOver(t *testing.T) {
 		}
 		members.Wait()
 	})
+}
+
+// hear answers PINGs and calls got for each message, until the connection ends.
+func (c *rawClient) hear(got func()) {
+	for {
+		line, err := c.in.ReadString('\n')
+		switch {
+		case err != nil:
+			return
+		case line == "PING\r\n":
+			c.write("PONG\r\n")
+		case strings.HasPrefix(line, "MSG"):
+			got()
+		}
+	}
 }
 
 // A client that reads slowly has megabytes waiting, and its PING is not behind
