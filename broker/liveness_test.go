@@ -68,6 +68,7 @@ func TestFirstPing(t *testing.T) {
 			defer talk.Wait()
 			defer c.conn.Close()
 			if talks {
+				c.write("CONNECT " + quiet + "\r\n")
 				talk.Go(func() { // ends with the connection
 					for {
 						if _, err := io.WriteString(c.conn, "PUB a 0\r\n\r\n"); err != nil {
@@ -76,7 +77,6 @@ func TestFirstPing(t *testing.T) {
 						time.Sleep(100 * time.Millisecond)
 					}
 				})
-				c.write("CONNECT " + quiet + "\r\n")
 			}
 			after, ok := c.pinged(time.Minute)
 			if !ok || after < 2*time.Second || after > 2400*time.Millisecond {
