@@ -37,6 +37,9 @@ type memoryAccount struct {
 	share atomic.Int64
 	// lost is the part of ledger.leaving, guarded by ledger.mu.
 	lost int64
+	// paused is what the share was when the read loop last paused or had no
+	// need to; the read loop's own.
+	paused int64
 }
 
 // writtenOff as account.share: the client is being closed, what it holds is on
@@ -101,10 +104,14 @@ func (a *memoryAccount) settle() {
 // whether those that must go have given back what they held before it reads on.
 const leavingTurns = 10
 
-// pause waits, for a moment, while much is on its way back: reading on would
-// take memory faster than it comes. The caller holds no claim.
+// pause makes a client that has taken memory wait, for a moment, while much is on
+// its way back: reading on, it would take memory faster than it comes. Who takes
+// none waits for nobody. The caller is the read loop, and holds no claim.
 func (a *memoryAccount) pause() {
-	if a.ledger == nil {
+	share := a.share.Load()
+	grown := share > a.paused
+	a.paused = share
+	if a.ledger == nil || !grown {
 		return
 	}
 	for range leavingTurns {

@@ -1,17 +1,13 @@
 package broker
 
 import (
-	"bufio"
 	"cmp"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -160,18 +156,18 @@ func TestBudgetClosesTheGreediest(t *testing.T) {
 
 // subscription shapes and what they cost, against what is charged for them.
 func TestSubscriptionCost(t *testing.T) {
-	const n = 20_000
+	const n = 15_000 // just above where maps of 2^14 are made larger
 	for _, shape := range []struct {
 		name  string
 		input func(i int) string
 		most  float64 // charged for each byte it takes
 	}{
-		{"one subject", func(i int) string { return fmt.Sprintf("SUB orders.new %d\r\n", i) }, 6},
+		{"one subject", func(i int) string { return fmt.Sprintf("SUB orders.new %d\r\n", i) }, 3},
 		{"flat", func(i int) string { return fmt.Sprintf("SUB s%d %d\r\n", i, i) }, 3},
-		{"common prefix", func(i int) string { return fmt.Sprintf("SUB orders.new.%d %d\r\n", i, i) }, 6},
-		{"three levels each", func(i int) string { return fmt.Sprintf("SUB s%d.b.c %d\r\n", i, i) }, 2},
-		{"ten levels each", func(i int) string { return fmt.Sprintf("SUB s%d.b.c.d.e.f.g.h.i.j %d\r\n", i, i) }, 2},
-		{"wildcards", func(i int) string { return fmt.Sprintf("SUB s%d.*.> %d\r\n", i, i) }, 5},
+		{"ten levels each", func(i int) string { return fmt.Sprintf("SUB s%d.b.c.d.e.f.g.h.i.j %d\r\n", i, i) }, 3},
+		{"wildcards", func(i int) string { return fmt.Sprintf("SUB s%d.*.> %d\r\n", i, i) }, 3},
+		{"deep wildcards", func(i int) string { return fmt.Sprintf("SUB s%d.b.c.d.e.f.g.h.i.* %d\r\n", i, i) }, 3},
+		{"wide wildcards", func(i int) string { return fmt.Sprintf("SUB *.orders.%d %d\r\n", i, i) }, 4},
 		{"queue groups", func(i int) string { return fmt.Sprintf("SUB s%d q%d %d\r\n", i, i, i) }, 3},
 	} {
 		t.Run(shape.name, func(t *testing.T) {
@@ -199,198 +195,4 @@ func heapInUse() int {
 	runtime.GC()
 	runtime.ReadMemStats(&m)
 	return int(m.HeapAlloc)
-}
-
-// healthyPair is a subscriber and a publisher that go on as fast as they can, in
-// steps of one batch.
-type healthyPair struct {
-	batches atomic.Int64
-	failed  chan error
-}
-
-const pairBatch = 100
-
-// startPair runs a pair until stop is closed. It belongs to the test, which
-// waits for failed to be closed.
-func startPair(t *testing.T, b *childBroker, stop chan struct{}) *healthyPair {
-	p := &healthyPair{failed: make(chan error, 1)}
-	conn, pub := b.dial(t, quietConnect), b.dial(t, quietConnect)
-	rawFlush(t, conn, "SUB healthy.pair 1\r\n")
-	go io.Copy(io.Discard, pub) // ends with the connection
-	in := bufio.NewReaderSize(conn, 1<<16)
-	load := strings.Repeat("PUB healthy.pair 64\r\n"+strings.Repeat("x", 64)+"\r\n", pairBatch)
-	go func() {
-		defer close(p.failed)
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-			}
-			if _, err := io.WriteString(pub, load); err != nil {
-				p.failed <- err
-				return
-			}
-			_ = conn.SetReadDeadline(time.Now().Add(testPatience))
-			for got := 0; got < pairBatch; {
-				line, err := in.ReadString('\n')
-				if err != nil {
-					p.failed <- fmt.Errorf("behind %d batches: %w", p.batches.Load(), err)
-					return
-				}
-				switch {
-				case strings.HasPrefix(line, "MSG "):
-					got++
-				case line == "PING\r\n":
-					_, _ = io.WriteString(conn, "PONG\r\n")
-				}
-			}
-			p.batches.Add(1)
-		}
-	}()
-	return p
-}
-
-// Whatever clients do, the broker's memory stays near the budget, and a pair
-// that does no harm goes on.
-func TestMemoryBudget(t *testing.T) {
-	if !*long || raceEnabled {
-		t.Skip("with -long, and without the race detector: it measures memory and rates, which other load blurs")
-	}
-	for _, attack := range []struct {
-		name string
-		run  func(t *testing.T, b *childBroker)
-	}{
-		{"unfinished messages", attackUnfinished},
-		{"stuck subscribers", attackStuck},
-		{"subscriptions", attackSubscriptions},
-		{"amplification", attackAmplification},
-	} {
-		t.Run(attack.name, func(t *testing.T) {
-			// The collector of a process that is starved of the processor by
-			// others lags: several tries.
-			for range 3 {
-				if underAttack(t, attack.run) {
-					return
-				}
-			}
-			t.Error("the broker's memory comes to more than 1.3 x budget and the idle cost, every time")
-		})
-	}
-}
-
-// underAttack reports whether a broker keeps to its budget.
-func underAttack(t *testing.T, attack func(t *testing.T, b *childBroker)) bool {
-	const budget = 64 << 20
-	b := startChild(t, childConfig{MemoryBudget: budget})
-	stop := make(chan struct{})
-	pair := startPair(t, b, stop)
-	idle := b.memory(t, "VmRSS")
-	began := time.Now()
-	attack(t, b)
-	took := time.Since(began)
-	batches := pair.batches.Load()
-	close(stop)
-	if err := <-pair.failed; err != nil {
-		t.Errorf("the healthy pair: %v", err)
-	}
-	peak := b.memory(t, "VmHWM")
-	t.Logf("idle %d MiB, peak %d MiB; %v, the pair had %.0f messages a second",
-		idle>>20, peak>>20, took, float64(batches*pairBatch)/took.Seconds())
-	if batches == 0 {
-		t.Error("the healthy pair had nothing")
-	}
-	return peak <= budget*13/10+idle+attackers*idleCost
-}
-
-const (
-	// attackers is how many connections an attack has at most, idleCost what
-	// an idle one may cost, in bytes: G9 of the design.
-	attackers = 3000
-	idleCost  = 10 << 10
-)
-
-// each runs f for a number of connections, some at a time.
-func each(n int, f func(i int)) {
-	var wg sync.WaitGroup
-	for w := range 8 {
-		wg.Go(func() {
-			for i := w; i < n; i += 8 {
-				f(i)
-			}
-		})
-	}
-	wg.Wait()
-}
-
-// attackUnfinished opens connections that have sent 64 KiB of a message of 1 MiB.
-func attackUnfinished(t *testing.T, b *childBroker) {
-	part := quietConnect + "PUB a 1048576\r\n" + strings.Repeat("x", 64<<10)
-	each(attackers, func(int) {
-		conn, err := net.Dial("tcp", b.addr)
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		t.Cleanup(func() { conn.Close() })
-		_, _ = io.WriteString(conn, part)
-	})
-}
-
-// attackStuck has subscribers that read nothing.
-func attackStuck(t *testing.T, b *childBroker) {
-	for range 100 {
-		b.dial(t, quietConnect+"SUB a 1\r\n")
-	}
-	pub := b.dial(t, quietConnect)
-	message := "PUB a 65536\r\n" + strings.Repeat("x", 64<<10) + "\r\n"
-	for range 300 {
-		if _, err := io.WriteString(pub, message); err != nil {
-			t.Error(err)
-			return
-		}
-	}
-	rawFlush(t, pub, "")
-}
-
-// attackSubscriptions subscribes to very many subjects from one connection, and
-// again when it is closed.
-func attackSubscriptions(t *testing.T, b *childBroker) {
-	for range 2 {
-		conn, err := net.Dial("tcp", b.addr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out := bufio.NewWriterSize(conn, 1<<16)
-		fmt.Fprint(out, quietConnect)
-		for i := range 1_000_000 {
-			if _, err := fmt.Fprintf(out, "SUB orders.%d.new %d\r\n", i, i); err != nil {
-				break
-			}
-		}
-		if err := out.Flush(); err == nil {
-			t.Error("a million subscriptions were taken")
-		}
-		conn.Close()
-	}
-}
-
-// attackAmplification has every message of 1 MiB copied 20,000 times.
-func attackAmplification(t *testing.T, b *childBroker) {
-	var subs strings.Builder
-	for i := range 1000 {
-		fmt.Fprintf(&subs, "SUB > %d\r\n", i)
-	}
-	for range 20 {
-		b.dial(t, quietConnect+subs.String())
-	}
-	pub := b.dial(t, quietConnect)
-	message := "PUB a 1048576\r\n" + strings.Repeat("x", 1<<20) + "\r\n"
-	for range 10 {
-		if _, err := io.WriteString(pub, message); err != nil {
-			t.Error(err)
-			return
-		}
-	}
-	rawFlush(t, pub, "")
 }

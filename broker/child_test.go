@@ -45,20 +45,14 @@ func serveAsChild(config string) {
 	_ = b.Shutdown(context.Background())
 }
 
-// childBroker is a broker in a process of its own.
-type childBroker struct {
-	addr string
-	pid  int
-}
-
-func startChild(t *testing.T, cfg childConfig) *childBroker {
+// startSelf starts the test binary again, with a configuration in a variable of
+// its environment, as something that ends when its standard input does. It
+// returns the first line that this prints.
+func startSelf(t *testing.T, variable string, config any) (line string, pid int) {
 	t.Helper()
-	if _, err := os.Stat("/proc/self/status"); err != nil {
-		t.Skip("resident memory is not told here:", err)
-	}
-	config, _ := json.Marshal(cfg)
+	text, _ := json.Marshal(config)
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childVariable+"="+string(config))
+	cmd.Env = append(os.Environ(), variable+"="+string(text))
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -74,14 +68,29 @@ func startChild(t *testing.T, cfg childConfig) *childBroker {
 	t.Cleanup(func() {
 		stdin.Close()
 		if err := cmd.Wait(); err != nil {
-			t.Errorf("the broker ends with %v", err)
+			t.Errorf("the child of %s ends with %v", variable, err)
 		}
 	})
-	addr, err := bufio.NewReader(stdout).ReadString('\n')
+	line, err = bufio.NewReader(stdout).ReadString('\n')
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &childBroker{strings.TrimSpace(addr), cmd.Process.Pid}
+	return strings.TrimSpace(line), cmd.Process.Pid
+}
+
+// childBroker is a broker in a process of its own.
+type childBroker struct {
+	addr string
+	pid  int
+}
+
+func startChild(t *testing.T, cfg childConfig) *childBroker {
+	t.Helper()
+	if _, err := os.Stat("/proc/self/status"); err != nil {
+		t.Skip("resident memory is not told here:", err)
+	}
+	addr, pid := startSelf(t, childVariable, cfg)
+	return &childBroker{addr, pid}
 }
 
 // memory returns a figure of /proc/PID/status, in bytes: VmRSS is what is

@@ -30,6 +30,9 @@ type client struct {
 	session session
 	publish publisher
 
+	// subs are the client's subscriptions by sid, guarded by routing.mu.
+	subs textMap[*subscription]
+
 	// out is shared; it guards itself.
 	out outbox
 

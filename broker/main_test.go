@@ -15,5 +15,9 @@ func TestMain(m *testing.M) {
 		serveAsChild(config)
 		return
 	}
+	if config, ok := os.LookupEnv(attackVariable); ok {
+		attackAsChild(config)
+		return
+	}
 	goleak.VerifyTestMain(m)
 }

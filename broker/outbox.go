@@ -51,6 +51,9 @@ type outbox struct {
 	// progressed is when the stream last took a byte; meaningful while
 	// pending > 0.
 	progressed time.Time
+	// unmoved is set when somebody has waited in vain: nobody waits again
+	// before the stream takes something.
+	unmoved bool
 	// drained is closed when pending falls below resume; nil when nobody waits
 	// for it.
 	drained chan struct{}
@@ -143,7 +146,7 @@ func (o *outbox) pushedLocked() (congested bool) {
 		return false
 	}
 	if o.writing {
-		congested = o.pending > o.markLocked() && !o.stuckLocked()
+		congested = o.pending > o.markLocked() && !o.unmoved && !o.stuckLocked()
 		o.chargeLocked()
 		o.mu.Unlock()
 		o.account.check()
@@ -302,6 +305,7 @@ func (o *outbox) wrote(n int) {
 		o.queue = o.queue[1:]
 		o.sent = 0
 	}
+	o.unmoved = false
 	if o.pending == 0 {
 		// A queue that had grown out of inline left copies there.
 		o.inline = [2][]byte{}
@@ -332,6 +336,16 @@ func (o *outbox) drainedOrClosed() <-chan struct{} {
 		o.resume = resume
 	}
 	return o.drained
+}
+
+// waitedSince is told by those who have waited, since then, and not seen the
+// outbox drained.
+func (o *outbox) waitedSince(then time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.progressed.Before(then) {
+		o.unmoved = true
+	}
 }
 
 var closedChannel = func() <-chan struct{} {

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"vigil/internal/wire"
@@ -19,12 +20,12 @@ type publisher struct {
 	client *client
 	routes *routing
 
-	// cache keeps looked-up routes while the routing table stands at
-	// generation.
-	cache      map[string]*route
-	cached     int // what cache costs, in bytes
-	charged    int // what of it the account knows
-	generation uint64
+	// cache keeps looked-up routes while routing.any stands at version, and each
+	// while that of its own part does.
+	cache   map[string]*route
+	cached  int // what cache costs, in bytes
+	charged int // what of it the account knows
+	version uint64
 	// stages are the destinations the cached routes refer to.
 	stages map[*client]*stage
 
@@ -40,6 +41,10 @@ type publisher struct {
 type route struct {
 	plain  []target
 	groups [][]target
+	// It holds while part, where changes are told, stands at version.
+	part    *atomic.Uint64
+	version uint64
+	cost    int // in bytes, roughly
 }
 
 type target struct {
@@ -114,27 +119,35 @@ func (p *publisher) route(op *wire.Op) {
 
 // lookup returns where a subject leads.
 func (p *publisher) lookup(subject []byte) *route {
-	if g := p.routes.generation.Load(); g != p.generation {
+	if v := p.routes.any.Load(); v != p.version {
 		p.forget()
-		p.generation = g
+		p.version = v
 	}
-	if r := p.cache[string(subject)]; r != nil {
+	r := p.cache[string(subject)]
+	if r != nil && r.part.Load() == r.version {
 		return r
 	}
-	m := p.routes.match(subject)
-	cost := len(subject) + routeCost + targetCost*len(m.plain)
-	for _, g := range m.groups {
-		cost += targetCost * len(g.members)
+	if r != nil {
+		p.cached -= r.cost
 	}
-	if p.cached += cost; p.cached > maxCached {
+	return p.look(subject)
+}
+
+// look finds out where a subject leads, and keeps that.
+func (p *publisher) look(subject []byte) *route {
+	part := p.routes.version(subject)
+	r := &route{part: part, version: part.Load()} // before the look, so that no change falls between
+	m := p.routes.match(subject)
+	r.cost = routeCost + len(subject) + targetCost*m.size()
+	if p.cached += r.cost; p.cached > maxCached {
 		p.forget()
-		p.cached = cost
+		p.cached = r.cost
 	}
 	if p.cache == nil {
 		p.cache = make(map[string]*route)
 		p.stages = make(map[*client]*stage)
 	}
-	r := &route{plain: p.targets(m.plain)}
+	r.plain = p.targets(m.plain)
 	for _, g := range m.groups {
 		r.groups = append(r.groups, p.targets(g.members))
 	}
@@ -316,12 +329,16 @@ func (p *publisher) handOver() (congested []*client) {
 // together no longer than holdBack.
 func (p *publisher) hold(congested []*client) {
 	p.client.stats.stalls.Add(1)
+	begun := time.Now()
 	timer := time.NewTimer(holdBack)
 	defer timer.Stop()
-	for _, c := range congested {
+	for i, c := range congested {
 		select {
 		case <-c.out.drainedOrClosed():
 		case <-timer.C:
+			for _, c := range congested[i:] {
+				c.out.waitedSince(begun)
+			}
 			return
 		}
 	}

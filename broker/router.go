@@ -1,28 +1,28 @@
 package broker
 
 import (
+	"strings"
+
 	"vigil/internal/subject"
 )
 
-// router finds the subscriptions that match a subject: a tree with a level per
-// token. It is a plain data structure; whoever shares it guards it.
+// router finds the subscriptions that match a subject. Patterns without a
+// wildcard, which most are, stand in one map: a look-up finds them at once,
+// however many there are, and none costs more than its entry. The others stand
+// in a tree with a level per token. It is a plain data structure; whoever shares
+// it guards it. The zero value is empty and ready.
 type router struct {
-	root  node
-	count int
+	literal textMap[*subscription] // the first of each subject's
+	root    node
+	count   int
 }
 
-// node is one token of a subject pattern.
+// node is one token of a pattern with wildcards.
 type node struct {
-	children map[string]*node // by literal token
-	any      *node            // *
-	here     subscribers      // patterns that end with this token
-	tail     subscribers      // patterns that go on with > behind it
-}
-
-// subscribers are the subscriptions to one pattern.
-type subscribers struct {
-	plain  []*subscription
-	groups map[string][]*subscription // by queue name
+	children textMap[*node] // by literal token
+	any      *node          // *
+	here     *subscription  // the first whose pattern ends with this token
+	tail     *subscription  // the first whose pattern goes on with > behind it
 }
 
 // match is what a subject leads to.
@@ -31,6 +31,8 @@ type match struct {
 	// groups holds the members of each queue group, whatever pattern they
 	// subscribed to: a group is its name.
 	groups []queueGroup
+	// byName finds the groups once there are many.
+	byName map[string]int
 }
 
 type queueGroup struct {
@@ -39,159 +41,165 @@ type queueGroup struct {
 }
 
 func (r *router) insert(s *subscription) {
-	list := r.find(s.subject, true)
-	list.add(s)
 	r.count++
+	if !subject.HasWildcard(s.subject) {
+		if first := r.literal.get([]byte(s.subject)); first != nil {
+			s.link(first)
+			return
+		}
+		r.literal.set(s.subject, s)
+		return
+	}
+	slot := r.root.slot(s.subject)
+	if *slot != nil {
+		s.link(*slot)
+		return
+	}
+	*slot = s
 }
 
+// remove takes s out; of what is not there, nothing.
 func (r *router) remove(s *subscription) {
-	if removeFrom(&r.root, []byte(s.subject), s) {
+	if !subject.HasWildcard(s.subject) {
+		first := r.literal.get([]byte(s.subject))
+		if !s.linked(first) {
+			return
+		}
+		r.count--
+		switch left := s.unlink(first); {
+		case left == nil:
+			r.literal.remove(s.subject)
+		case left != first:
+			r.literal.set(left.subject, left)
+		}
+		return
+	}
+	if r.root.remove(s.subject, s) {
 		r.count--
 	}
 }
 
-// find returns the subscribers to a pattern; with create the way to them is
-// made where it is missing.
-func (r *router) find(pattern string, create bool) *subscribers {
-	n := &r.root
-	rest, more := []byte(pattern), true
-	for more {
-		var token []byte
-		token, rest, more = subject.Cut(rest)
-		if !more && isTail(token) {
+// A pattern's subscriptions are a list that goes through themselves: the first
+// has none before it.
+
+// link puts s into the list that begins with first.
+func (s *subscription) link(first *subscription) {
+	s.before, s.behind = first, first.behind
+	if s.behind != nil {
+		s.behind.before = s
+	}
+	first.behind = s
+}
+
+// linked reports whether s is in the list that begins with first.
+func (s *subscription) linked(first *subscription) bool {
+	return first == s || first != nil && s.before != nil
+}
+
+// unlink takes s out of the list that begins with first, and returns what this
+// begins with then.
+func (s *subscription) unlink(first *subscription) *subscription {
+	if first == s {
+		first = s.behind
+	}
+	if s.before != nil {
+		s.before.behind = s.behind
+	}
+	if s.behind != nil {
+		s.behind.before = s.before
+	}
+	s.before, s.behind = nil, nil
+	return first
+}
+
+// slot returns where a pattern's list begins, making the way to it.
+func (n *node) slot(pattern string) **subscription {
+	for {
+		token, rest, more := subject.Cut(pattern)
+		if !more && token == ">" {
 			return &n.tail
 		}
 		next := n.child(token)
 		if next == nil {
-			if !create {
-				return nil
-			}
 			next = n.grow(token)
 		}
-		n = next
+		if !more {
+			return &next.here
+		}
+		n, pattern = next, rest
 	}
-	return &n.here
 }
-
-func isAny(token []byte) bool  { return len(token) == 1 && token[0] == '*' }
-func isTail(token []byte) bool { return len(token) == 1 && token[0] == '>' }
 
 // child returns the branch for a pattern's token, nil if there is none.
-func (n *node) child(token []byte) *node {
-	if isAny(token) {
+func (n *node) child(token string) *node {
+	if token == "*" {
 		return n.any
 	}
-	return n.children[string(token)]
+	return n.children.get([]byte(token))
 }
 
-func (n *node) grow(token []byte) *node {
+func (n *node) grow(token string) *node {
 	child := new(node)
-	if isAny(token) {
+	if token == "*" {
 		n.any = child
 		return child
 	}
-	if n.children == nil {
-		n.children = make(map[string]*node, 1)
-	}
-	n.children[string(token)] = child
+	// A copy: the token is part of a pattern that may go before the branch.
+	n.children.set(strings.Clone(token), child)
 	return child
 }
 
-// removeFrom removes s below n, where the rest of its pattern leads, and the
+// remove removes s below n, where the rest of its pattern leads, and the
 // branches that hold nothing afterwards. It goes as deep as the pattern has
 // tokens, which the length of a control line bounds.
-func removeFrom(n *node, rest []byte, s *subscription) bool {
+func (n *node) remove(rest string, s *subscription) bool {
 	token, rest, more := subject.Cut(rest)
-	if !more && isTail(token) {
-		return n.tail.remove(s)
+	if !more && token == ">" {
+		if !s.linked(n.tail) {
+			return false
+		}
+		n.tail = s.unlink(n.tail)
+		return true
 	}
 	child := n.child(token)
-	if child == nil {
+	switch {
+	case child == nil:
 		return false
-	}
-	removed := false
-	if more {
-		removed = removeFrom(child, rest, s)
-	} else {
-		removed = child.here.remove(s)
-	}
-	if removed && child.empty() {
-		if isAny(token) {
-			n.any = nil
-		} else {
-			n.drop(token)
+	case more:
+		if !child.remove(rest, s) {
+			return false
 		}
-	}
-	return removed
-}
-
-// drop forgets a literal child. A map never shrinks, so an empty one goes.
-func (n *node) drop(token []byte) {
-	delete(n.children, string(token))
-	if len(n.children) == 0 {
-		n.children = nil
-	}
-}
-
-func (n *node) empty() bool {
-	return len(n.children) == 0 && n.any == nil && n.here.empty() && n.tail.empty()
-}
-
-func (l *subscribers) empty() bool { return len(l.plain) == 0 && len(l.groups) == 0 }
-
-func (l *subscribers) add(s *subscription) {
-	if s.queue == "" {
-		s.index = len(l.plain)
-		l.plain = append(l.plain, s)
-		return
-	}
-	if l.groups == nil {
-		l.groups = make(map[string][]*subscription, 1)
-	}
-	members := l.groups[s.queue]
-	s.index = len(members)
-	l.groups[s.queue] = append(members, s)
-}
-
-func (l *subscribers) remove(s *subscription) bool {
-	list := l.plain
-	if s.queue != "" {
-		list = l.groups[s.queue]
-	}
-	if s.index >= len(list) || list[s.index] != s {
+	case !s.linked(child.here):
 		return false
+	default:
+		child.here = s.unlink(child.here)
 	}
-	last := len(list) - 1
-	list[s.index] = list[last]
-	list[s.index].index = s.index
-	list[last] = nil
-	list = list[:last]
-	if last == 0 {
-		list = nil
+	if child.empty() {
+		n.drop(token)
 	}
-	l.set(s.queue, list)
 	return true
 }
 
-// set replaces the subscriptions of a queue group, of none for "".
-func (l *subscribers) set(queue string, list []*subscription) {
-	switch {
-	case queue == "":
-		l.plain = list
-	case list != nil:
-		l.groups[queue] = list
-	default:
-		delete(l.groups, queue)
-		if len(l.groups) == 0 {
-			l.groups = nil
-		}
+func (n *node) drop(token string) {
+	if token == "*" {
+		n.any = nil
+		return
 	}
+	n.children.remove(token)
+}
+
+func (n *node) empty() bool {
+	return n.children.len() == 0 && n.any == nil && n.here == nil && n.tail == nil
 }
 
 // match collects the subscriptions whose pattern matches a published subject.
 // A subject with an empty token matches nothing.
 func (r *router) match(published []byte) match {
 	var m match
+	m.add(r.literal.get(published))
+	if r.root.empty() {
+		return m
+	}
 	for token, rest, more := subject.Cut(published); ; token, rest, more = subject.Cut(rest) {
 		if len(token) == 0 {
 			return m
@@ -206,8 +214,8 @@ func (r *router) match(published []byte) match {
 
 func (n *node) collect(rest []byte, m *match) {
 	token, rest, more := subject.Cut(rest)
-	m.add(&n.tail)
-	if child := n.children[string(token)]; child != nil {
+	m.add(n.tail)
+	if child := n.children.get(token); child != nil {
 		child.visit(rest, more, m)
 	}
 	if n.any != nil {
@@ -220,22 +228,55 @@ func (n *node) visit(rest []byte, more bool, m *match) {
 		n.collect(rest, m)
 		return
 	}
-	m.add(&n.here)
+	m.add(n.here)
 }
 
-func (m *match) add(l *subscribers) {
-	m.plain = append(m.plain, l.plain...)
-	for name, members := range l.groups {
-		m.join(name, members)
+// size is how many subscriptions match.
+func (m *match) size() int {
+	n := len(m.plain)
+	for i := range m.groups {
+		n += len(m.groups[i].members)
+	}
+	return n
+}
+
+// add adds the list that begins with s.
+func (m *match) add(s *subscription) {
+	for ; s != nil; s = s.behind {
+		if s.queue == "" {
+			m.plain = append(m.plain, s)
+			continue
+		}
+		g := m.group(s.queue)
+		g.members = append(g.members, s)
 	}
 }
 
-func (m *match) join(name string, members []*subscription) {
-	for i := range m.groups {
-		if g := &m.groups[i]; g.name == name {
-			g.members = append(g.members, members...)
-			return
+// manyGroups is how many queue groups a list is as quick for as a map.
+const manyGroups = 8
+
+func (m *match) group(name string) *queueGroup {
+	if m.byName != nil {
+		if i, ok := m.byName[name]; ok {
+			return &m.groups[i]
+		}
+	} else {
+		for i := range m.groups {
+			if m.groups[i].name == name {
+				return &m.groups[i]
+			}
 		}
 	}
-	m.groups = append(m.groups, queueGroup{name, append([]*subscription(nil), members...)})
+	m.groups = append(m.groups, queueGroup{name: name})
+	last := len(m.groups) - 1
+	switch {
+	case m.byName != nil:
+		m.byName[name] = last
+	case last == manyGroups:
+		m.byName = make(map[string]int, 2*manyGroups)
+		for i := range m.groups {
+			m.byName[m.groups[i].name] = i
+		}
+	}
+	return &m.groups[last]
 }

@@ -91,8 +91,8 @@ func TestRouterAgainstOracle(t *testing.T) {
 		for _, s := range list {
 			tree.remove(s)
 		}
-		if n := tree.root; tree.count != 0 || n.children != nil || n.any != nil || n.tail.plain != nil || n.tail.groups != nil {
-			t.Fatalf("seed %d: the empty tree holds %+v", seed, n)
+		if tree.count != 0 || !tree.root.empty() || tree.literal.len() != 0 {
+			t.Fatalf("seed %d: the empty router holds %+v", seed, tree)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"hash/maphash"
 	"sync"
 	"sync/atomic"
 
@@ -11,23 +12,43 @@ import (
 // routing is the routing table that all clients share: the router, and which
 // subscriptions each client has.
 //
-// Publishers keep what they looked up. They may use it while generation has not
-// moved since they looked; it moves with every change, and before the change is
-// acknowledged to whoever made it, so that nobody who saw the PONG behind a SUB
-// can publish past it.
+// Publishers keep what they looked up, with the versions that concern it. They
+// may use it while these have not moved; they move with every change, before
+// it is acknowledged to whoever made it, so that nobody who saw the PONG behind a
+// SUB can publish past it. There is a version for each of a number of parts that
+// the subjects fall into by their first token, so that a million SUBs to orders.>
+// do not make those look up anew who publish to prices.>; and one for changes
+// that may concern any subject.
 type routing struct {
-	generation atomic.Uint64
+	any  atomic.Uint64
+	seed maphash.Seed
+	part [routingParts]atomic.Uint64
 
 	mu     sync.RWMutex
 	router router
 	// inserts and removes count the subscriptions that began and ended.
 	inserts, removes uint64
-	// ofClient holds each client's subscriptions by sid.
-	ofClient map[*client]map[string]*subscription
 }
 
-func newRouting() *routing {
-	return &routing{ofClient: make(map[*client]map[string]*subscription)}
+// routingParts is enough for applications, which have few first tokens.
+const routingParts = 256
+
+func newRouting() *routing { return &routing{seed: maphash.MakeSeed()} }
+
+// version returns what moves with changes to the subject's part.
+func (t *routing) version(subj []byte) *atomic.Uint64 {
+	first, _, _ := subject.Cut(subj)
+	return &t.part[maphash.Bytes(t.seed, first)%routingParts]
+}
+
+// changed moves the version of those subjects that a pattern may match.
+func (t *routing) changed(pattern string) {
+	first, _, _ := subject.Cut(pattern)
+	if first == "*" || first == ">" {
+		t.any.Add(1)
+		return
+	}
+	t.part[maphash.String(t.seed, first)%routingParts].Add(1)
 }
 
 // subscribe registers a subscription for op, a SUB. A sid in use keeps the
@@ -37,30 +58,20 @@ func (t *routing) subscribe(c *client, op *wire.Op, limit int) (refusal string) 
 	valid := subject.ValidSubscribe(op.Subject)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	subs := t.ofClient[c]
-	if len(subs) >= limit {
+	if c.subs.len() >= limit {
 		return textMaxSubscriptions
 	}
-	if _, taken := subs[string(op.SID)]; taken {
+	if c.subs.get(op.SID) != nil {
 		return ""
 	}
 	if !valid {
 		return textInvalidSubject
 	}
-	s := &subscription{
-		owner:   c,
-		subject: string(op.Subject),
-		queue:   string(op.Queue),
-		sid:     append([]byte(nil), op.SID...),
-	}
-	if subs == nil {
-		subs = make(map[string]*subscription, 1)
-		t.ofClient[c] = subs
-	}
-	subs[string(op.SID)] = s
+	s := newSubscription(c, op)
+	c.subs.set(s.sid, s)
 	t.router.insert(s)
 	t.inserts++
-	t.generation.Add(1)
+	t.changed(s.subject)
 	c.account.charge(s.cost())
 	return ""
 }
@@ -71,7 +82,7 @@ func (t *routing) subscribe(c *client, op *wire.Op, limit int) (refusal string) 
 func (t *routing) unsubscribe(c *client, op *wire.Op) (gone bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s := t.ofClient[c][string(op.SID)]
+	s := c.subs.get(op.SID)
 	if s == nil {
 		return true // its last message may be on its way still
 	}
@@ -87,7 +98,7 @@ func (t *routing) unsubscribe(c *client, op *wire.Op) (gone bool) {
 func (t *routing) remove(s *subscription) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.ofClient[s.owner][string(s.sid)] == s {
+	if s.owner.subs.get([]byte(s.sid)) == s {
 		t.removeLocked(s)
 	}
 }
@@ -95,24 +106,25 @@ func (t *routing) remove(s *subscription) {
 func (t *routing) removeLocked(s *subscription) {
 	s.max.Store(ended)
 	t.router.remove(s)
+	s.owner.subs.remove(s.sid)
 	s.owner.account.charge(-s.cost())
 	t.removes++
-	subs := t.ofClient[s.owner]
-	delete(subs, string(s.sid))
-	if len(subs) == 0 {
-		delete(t.ofClient, s.owner)
-	}
-	t.generation.Add(1)
+	t.changed(s.subject)
 }
 
 // removeAtOnce is how many subscriptions one hold of the lock removes: some
 // hundred microseconds for everyone else, however many a client has.
 const removeAtOnce = 256
 
-// removeAll ends every subscription of a client.
+// removeAll ends every subscription of a client. Publishers then forget all that
+// they keep: it leads to clients, which may be gone.
 func (t *routing) removeAll(c *client) {
+	if t.countOf(c) == 0 {
+		return
+	}
 	for t.removeSome(c) {
 	}
+	t.any.Add(1)
 }
 
 // removeSome ends some subscriptions of a client and reports whether it has
@@ -120,14 +132,18 @@ func (t *routing) removeAll(c *client) {
 func (t *routing) removeSome(c *client) (more bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	left := removeAtOnce
-	for _, s := range t.ofClient[c] {
-		t.removeLocked(s)
-		if left--; left == 0 {
+	var some [removeAtOnce]*subscription
+	n := 0
+	for s := range c.subs.values() {
+		some[n] = s
+		if n++; n == len(some) {
 			break
 		}
 	}
-	return len(t.ofClient[c]) > 0
+	for _, s := range some[:n] {
+		t.removeLocked(s)
+	}
+	return c.subs.len() > 0
 }
 
 // match looks a subject up.

@@ -3,6 +3,9 @@ package broker
 import (
 	"strings"
 	"sync/atomic"
+
+	"vigil/internal/subject"
+	"vigil/internal/wire"
 )
 
 // subscription is one SUB of one client.
@@ -11,10 +14,10 @@ type subscription struct {
 	owner   *client
 	subject string
 	queue   string // "" for a plain subscription
-	sid     []byte
+	sid     string
 
-	// Guarded by the routing table.
-	index int // where the router's list holds it
+	// Guarded by the routing table: the list of those to the same pattern.
+	before, behind *subscription
 
 	// delivered counts the messages routed to it since the SUB, by every
 	// publisher's read loop.
@@ -24,23 +27,31 @@ type subscription struct {
 	max atomic.Int64
 }
 
+// newSubscription makes the subscription that op, a SUB, asks for. Its texts are
+// one allocation.
+func newSubscription(owner *client, op *wire.Op) *subscription {
+	text := string(op.Subject) + string(op.Queue) + string(op.SID)
+	queue := len(op.Subject)
+	sid := queue + len(op.Queue)
+	return &subscription{owner: owner, subject: text[:queue], queue: text[queue:sid], sid: text[sid:]}
+}
+
 // What a subscription costs in memory, in bytes, measured at up to a million of
-// them (TestSubscriptionCost): itself with its entry in the client's map and in
-// the router's list; each token of its subject, which is a level of the router's
-// tree unless another subscription goes the same way. Each pays for its whole
-// way, so that whoever stays has paid when the others go.
+// them (TestSubscriptionCost): itself with its entries in the client's map and
+// the router's, which have just been made twice as large at worst; and, of a
+// pattern with wildcards, each token, which is a level of the router's tree unless
+// another pattern goes the same way. Each pays for its whole way, so that whoever
+// stays has paid when the others go.
 const (
-	subscriptionCost = 200
-	tokenCost        = 360
-	queueCost        = 400 // the list of a queue group's members
+	subscriptionCost = 250
+	tokenCost        = 110
 )
 
 // cost is the subscription's part of the memory budget.
 func (s *subscription) cost() int {
-	tokens := 1 + strings.Count(s.subject, ".")
-	cost := subscriptionCost + tokenCost*tokens + 2*len(s.subject) + 2*len(s.sid)
-	if s.queue != "" {
-		cost += queueCost + 2*len(s.queue)
+	cost := subscriptionCost + len(s.subject) + len(s.queue) + len(s.sid)
+	if subject.HasWildcard(s.subject) {
+		cost += tokenCost*(1+strings.Count(s.subject, ".")) + len(s.subject)
 	}
 	return cost
 }

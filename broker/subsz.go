@@ -45,7 +45,7 @@ func (s *subscription) detail() subDetail {
 	return subDetail{
 		Subject: s.subject,
 		Queue:   s.queue,
-		SID:     string(s.sid),
+		SID:     s.sid,
 		Msgs:    s.delivered.Load(),
 		Max:     max(s.max.Load(), 0),
 		CID:     s.owner.id,
@@ -129,7 +129,7 @@ func bySID(x, y *subscription) int {
 	return cmp.Or(
 		cmp.Compare(x.owner.id, y.owner.id),
 		cmp.Compare(len(x.sid), len(y.sid)),
-		slices.Compare(x.sid, y.sid))
+		cmp.Compare(x.sid, y.sid))
 }
 
 func details(subs []*subscription) []subDetail {
@@ -163,26 +163,23 @@ func (t *routing) leave(c *client) subsLeft {
 func (t *routing) countOf(c *client) int {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return len(t.ofClient[c])
+	return c.subs.len()
 }
 
 // subsOf returns the client's subscriptions in no order.
 func (t *routing) subsOf(c *client) []*subscription {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	subs := make([]*subscription, 0, len(t.ofClient[c]))
-	for _, s := range t.ofClient[c] {
-		subs = append(subs, s)
-	}
-	return subs
+	subs := make([]*subscription, 0, c.subs.len())
+	return slices.AppendSeq(subs, c.subs.values())
 }
 
 // detailsOf describes some of a client's subscriptions, limit at most: the
 // first by sid if it has no more than that.
 func (t *routing) detailsOf(c *client, limit int) []subDetail {
 	t.mu.RLock()
-	subs := make([]*subscription, 0, min(limit, len(t.ofClient[c])))
-	for _, s := range t.ofClient[c] {
+	subs := make([]*subscription, 0, min(limit, c.subs.len()))
+	for s := range c.subs.values() {
 		if len(subs) == limit {
 			break
 		}

@@ -156,7 +156,7 @@ func (c *peerConn) act(op *wire.Op) {
 		c.ops = append(c.ops, fmt.Sprintf("PUB %s", op.Subject))
 		c.bodies = append(c.bodies, string(op.Payload()))
 		if sid, ok := c.subs[string(op.Subject)]; ok {
-			c.nc.Write(wire.AppendMsg(nil, op, []byte(sid), true))
+			c.nc.Write(wire.AppendMsg(nil, op, sid, true))
 		}
 	case wire.Ping:
 		c.ops = append(c.ops, "PING")

@@ -85,7 +85,7 @@ func BenchmarkAppendMsg(b *testing.B) {
 			if _, err := parser.Next(stream, &op); err != nil {
 				b.Fatal(err)
 			}
-			sid := []byte("12")
+			sid := "12"
 			dst := make([]byte, 0, 4096)
 			b.SetBytes(int64(len(AppendMsg(dst, &op, sid, true))))
 			b.ReportAllocs()

@@ -78,7 +78,7 @@ func AppendUnsub(dst []byte, sid string, limit int64) []byte {
 // subscription sid gets: HMSG when op carries a header and headers is true,
 // else MSG, with the header block left out. Size digits are echoed as they
 // were sent.
-func AppendMsg(dst []byte, op *Op, sid []byte, headers bool) []byte {
+func AppendMsg(dst []byte, op *Op, sid string, headers bool) []byte {
 	if op.HeaderLen > 0 && headers {
 		dst = append(dst, "HMSG "...)
 		dst = appendRoute(dst, op, sid)
@@ -99,7 +99,7 @@ func AppendMsg(dst []byte, op *Op, sid []byte, headers bool) []byte {
 	return append(dst, op.Frame...)
 }
 
-func appendRoute(dst []byte, op *Op, sid []byte) []byte {
+func appendRoute(dst []byte, op *Op, sid string) []byte {
 	dst = append(dst, op.Subject...)
 	dst = append(dst, ' ')
 	dst = append(dst, sid...)
@@ -117,7 +117,7 @@ const MsgOverhead = len("HMSG ") + 4*len(" ") + 2*maxSizeDigits + len(crlf)
 // AppendNoResponders appends the answer to a request that nobody received: a
 // message without payload to the request's reply subject, whose header has the
 // status 503 and names the subject asked.
-func AppendNoResponders(dst, reply, sid, subject []byte) []byte {
+func AppendNoResponders(dst, reply []byte, sid string, subject []byte) []byte {
 	const status = "NATS/1.0 503\r\nNats-Subject: "
 	size := int64(len(status) + len(subject) + 2*len(crlf))
 	dst = append(dst, "HMSG "...)

@@ -27,7 +27,7 @@ func TestAppend(t *testing.T) {
 		{"UNSUB after more is not read as at once", AppendUnsub(nil, "1", 1<<62), "UNSUB 1 999999999\r\n"},
 		{"-ERR", AppendErr(nil, "Stale Connection"), "-ERR 'Stale Connection'\r\n"},
 		{"no responders: 35 bytes of header for foo",
-			AppendNoResponders(nil, []byte("_INBOX.1"), []byte("7"), []byte("foo")),
+			AppendNoResponders(nil, []byte("_INBOX.1"), "7", []byte("foo")),
 			"HMSG _INBOX.1 7 35 35\r\nNATS/1.0 503\r\nNats-Subject: foo\r\n\r\n\r\n"},
 		{"PING, PONG and +OK", []byte(PingLine + PongLine + OKLine), "PING\r\nPONG\r\n+OK\r\n"},
 		{"what stood before stays", AppendSub([]byte("PING\r\n"), "foo", "", "1"), "PING\r\nSUB foo 1\r\n"},
@@ -69,7 +69,7 @@ func TestAppendMsg(t *testing.T) {
 			if n, err := parser.Next([]byte(c.published), &op); n != len(c.published) || err != nil {
 				t.Fatalf("Next = %d, %v", n, err)
 			}
-			got := AppendMsg(nil, &op, []byte("7"), c.headers)
+			got := AppendMsg(nil, &op, "7", c.headers)
 			if string(got) != c.want {
 				t.Errorf("got  %q\nwant %q", got, c.want)
 			}
@@ -85,7 +85,7 @@ func TestMsgOverhead(t *testing.T) {
 	if n, err := parser.Next([]byte(stream), &op); n != len(stream) || err != nil {
 		t.Fatalf("Next = %d, %v", n, err)
 	}
-	got := AppendMsg(nil, &op, []byte("sid"), true)
+	got := AppendMsg(nil, &op, "sid", true)
 	if want := len("s") + len("r") + len("sid") + len(op.Frame) + MsgOverhead; len(got) != want {
 		t.Errorf("%d bytes, bound %d: %q", len(got), want, got)
 	}
@@ -96,7 +96,7 @@ func TestAllocations(t *testing.T) {
 	payload := []byte("0123456789abcdef")
 	header := Header{"Id": {"1"}, "Trace": {"a", "b"}}
 	block := AppendHeader(nil, header)
-	subject, sid, reply := []byte("orders.created"), []byte("1"), []byte("_INBOX.1")
+	subject, sid, reply := []byte("orders.created"), "1", []byte("_INBOX.1")
 	dst := make([]byte, 0, 1024)
 	var message Op
 	var broker Parser

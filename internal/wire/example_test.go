@@ -44,7 +44,7 @@ func Example() {
 			case wire.Sub:
 				fmt.Printf("subscribed %s to %s\n", op.SID, op.Subject)
 			case wire.Pub:
-				toClient = wire.AppendMsg(toClient, &op, []byte("1"), false)
+				toClient = wire.AppendMsg(toClient, &op, "1", false)
 			case wire.Ping:
 				toClient = append(toClient, wire.PongLine...)
 			}

@@ -78,7 +78,7 @@ func FuzzRoundTrip(f *testing.F) {
 		want.HeaderSizeText, want.SizeText = digits(len(header)), digits(len(header)+len(payload))
 		same(t, withHeader, &want)
 
-		delivered := one(t, FromBroker, AppendMsg(nil, withHeader, []byte(sid), flag))
+		delivered := one(t, FromBroker, AppendMsg(nil, withHeader, sid, flag))
 		want.SID = []byte(sid)
 		if want.Kind = HMsg; len(header) == 0 || !flag {
 			want.Kind, want.HeaderLen, want.HeaderSizeText = Msg, 0, nil
@@ -93,7 +93,7 @@ func FuzzRoundTrip(f *testing.F) {
 		same(t, one(t, FromBroker, AppendErr(nil, subject)),
 			&Op{Kind: Err, Arg: []byte("'" + subject + "'")})
 
-		none := one(t, FromBroker, AppendNoResponders(nil, []byte(subject), []byte(sid), []byte(subject)))
+		none := one(t, FromBroker, AppendNoResponders(nil, []byte(subject), sid, []byte(subject)))
 		h, status, err := ParseHeader(none.Header())
 		if err != nil || status.Code != StatusNoResponders || h.Get("Nats-Subject") != subject || len(none.Payload()) != 0 {
 			t.Errorf("no responders: %q, %+v, %v", h, status, err)
