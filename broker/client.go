@@ -148,6 +148,7 @@ func (c *client) readLoop() *violation {
 func (c *client) parse() *violation {
 	var op wire.Op
 	taken := 0
+	c.publish.patience = holdBack
 	for {
 		n, err := c.parser.Next(c.in.buf[taken:], &op)
 		if err != nil {

@@ -51,9 +51,9 @@ type outbox struct {
 	// progressed is when the stream last took a byte; meaningful while
 	// pending > 0.
 	progressed time.Time
-	// unmoved is set when somebody has waited in vain: nobody waits again
-	// before the stream takes something.
-	unmoved bool
+	// gap is how long the stream has lately taken nothing between taking
+	// something, at most: what it does at its slowest while it is well.
+	gap time.Duration
 	// drained is closed when pending falls below resume; nil when nobody waits
 	// for it.
 	drained chan struct{}
@@ -79,8 +79,10 @@ const (
 	// get.
 	congestion = 4 << 20
 	// stuckAfter is how long a client's socket takes nothing before nobody
-	// waits for it any more.
-	stuckAfter = 50 * time.Millisecond
+	// waits for it any more, unless it is known to drain in longer steps, up to
+	// half of maxPatience.
+	stuckAfter  = 50 * time.Millisecond
+	maxPatience = time.Second
 	// pressed is what may wait for a client before publishers are held back
 	// when the memory budget is half used, in bytes: what two reads bring.
 	pressed = 128 << 10
@@ -146,7 +148,7 @@ func (o *outbox) pushedLocked() (congested bool) {
 		return false
 	}
 	if o.writing {
-		congested = o.pending > o.markLocked() && !o.unmoved && !o.stuckLocked()
+		congested = o.pending > o.markLocked() && !o.stuckLocked()
 		o.chargeLocked()
 		o.mu.Unlock()
 		o.account.check()
@@ -197,13 +199,23 @@ func (o *outbox) moving(now time.Time) bool {
 }
 
 // stuckLocked reports whether the stream has taken nothing for so long that
-// nobody should wait for it.
+// nobody should wait for it: for twice as long as it is known to pause between
+// taking something. One that drains slowly does so in steps, since its kernel
+// opens the window when there is room for many segments.
 func (o *outbox) stuckLocked() bool {
 	now := time.Now()
 	if o.progressed.IsZero() {
 		o.progressed = now
 	}
-	return now.Sub(o.progressed) > stuckAfter
+	return now.Sub(o.progressed) > min(max(2*o.gap, stuckAfter), maxPatience)
+}
+
+// progressedLocked notes that the stream has taken something and more waits.
+func (o *outbox) progressedLocked(now time.Time) {
+	if !o.progressed.IsZero() {
+		o.gap = max(now.Sub(o.progressed), o.gap-o.gap/8)
+	}
+	o.progressed = now
 }
 
 // writeNow writes what is queued without waiting. The caller has set writing.
@@ -305,13 +317,12 @@ func (o *outbox) wrote(n int) {
 		o.queue = o.queue[1:]
 		o.sent = 0
 	}
-	o.unmoved = false
 	if o.pending == 0 {
 		// A queue that had grown out of inline left copies there.
 		o.inline = [2][]byte{}
 		o.queue = o.inline[:0]
 	} else {
-		o.progressed = time.Now()
+		o.progressedLocked(time.Now())
 	}
 	if o.charged > 0 {
 		o.chargeLocked()
@@ -336,16 +347,6 @@ func (o *outbox) drainedOrClosed() <-chan struct{} {
 		o.resume = resume
 	}
 	return o.drained
-}
-
-// waitedSince is told by those who have waited, since then, and not seen the
-// outbox drained.
-func (o *outbox) waitedSince(then time.Time) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.progressed.Before(then) {
-		o.unmoved = true
-	}
 }
 
 var closedChannel = func() <-chan struct{} {

@@ -35,6 +35,8 @@ type publisher struct {
 	staged int
 	// published counts the client's messages of this batch.
 	published tally
+	// patience is how long this batch may still be held back.
+	patience time.Duration
 }
 
 // route is where a subject leads, resolved for one publisher.
@@ -300,7 +302,7 @@ func (p *publisher) flush() {
 		s.to.out.send(b)
 	}
 	p.staged = 0
-	if len(congested) > 0 {
+	if len(congested) > 0 && p.patience > 0 {
 		p.hold(congested)
 	}
 }
@@ -326,20 +328,19 @@ func (p *publisher) handOver() (congested []*client) {
 }
 
 // hold waits until the congested destinations have drained, for all of them
-// together no longer than holdBack.
+// together no longer than is left of the batch's patience.
 func (p *publisher) hold(congested []*client) {
 	p.client.stats.stalls.Add(1)
 	begun := time.Now()
-	timer := time.NewTimer(holdBack)
+	timer := time.NewTimer(p.patience)
 	defer timer.Stop()
-	for i, c := range congested {
+	for _, c := range congested {
 		select {
 		case <-c.out.drainedOrClosed():
 		case <-timer.C:
-			for _, c := range congested[i:] {
-				c.out.waitedSince(begun)
-			}
+			p.patience = 0
 			return
 		}
 	}
+	p.patience -= time.Since(begun)
 }

@@ -13,6 +13,7 @@ import (
 func newTransport(conn net.Conn) transport {
 	if sc, ok := conn.(syscall.Conn); ok {
 		if raw, err := sc.SyscallConn(); err == nil {
+			_ = raw.Control(func(fd uintptr) { limitUnsent(int(fd)) })
 			return &socketTransport{conn, raw}
 		}
 	}
