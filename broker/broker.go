@@ -34,12 +34,14 @@ type Broker struct {
 	ledger   *ledger
 	monitor  *monitor // nil without a monitoring port
 
-	// pumps counts the goroutines that Shutdown waits for.
-	pumps sync.WaitGroup
+	// lives counts the clients, pumps the goroutines; Shutdown waits for both.
+	lives, pumps sync.WaitGroup
+	pollers
 	// accepting is closed when the accept loop has ended, stopped when every
 	// goroutine has.
 	accepting, stopped chan struct{}
 	closeListener      sync.Once
+	lastID             atomic.Uint64
 	// lame is set for good by LameDuck.
 	lame atomic.Bool
 
@@ -48,7 +50,6 @@ type Broker struct {
 	clients map[uint64]*client
 	// rejects counts those that are.
 	rejects int
-	lastID  uint64
 	gone    goneClients
 	closing bool
 	// emptied is closed when the last client of a lame duck has gone; nil for
@@ -201,44 +202,67 @@ func (b *Broker) accept() {
 
 // welcome makes a client of a connection, or turns it away.
 func (b *Broker) welcome(conn net.Conn) {
-	b.mu.Lock()
-	if b.closing || b.lame.Load() {
-		b.mu.Unlock()
-		_ = conn.Close()
+	c := newClient(b, b.lastID.Add(1), conn)
+	if !b.admit(c) {
+		_ = c.stream.close()
 		return
 	}
-	b.lastID++
-	c := newClient(b, b.lastID, conn)
-	pump, rejects := c.run, 0
+	c.start()
+}
+
+// admit makes c one of the broker's clients, or one that is being turned away. It
+// reports false if there is no room for that either.
+func (b *Broker) admit(c *client) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closing || b.lame.Load() {
+		return false
+	}
 	if len(b.clients)-b.rejects >= b.cfg.MaxConnections {
 		if b.rejects >= maxRejects {
-			b.mu.Unlock()
-			_ = conn.Close()
-			return
+			return false
 		}
-		pump, rejects = c.turnAway, 1
 		c.rejected = true
+		b.rejects++
 	}
 	b.clients[c.id] = c
-	b.rejects += rejects
-	// The client's goroutine ends with its stream, and Shutdown waits for it.
-	// It starts under the lock, so that Shutdown cannot begin to in between.
-	b.pumps.Go(func() {
-		pump()
-		record := c.record()
-		b.mu.Lock()
-		delete(b.clients, c.id)
-		b.rejects -= rejects
-		b.gone.add(record, c.traffic())
-		b.toldEmptyLocked()
-		b.mu.Unlock()
-	})
+	b.lives.Add(1) // under the lock, so that Shutdown cannot begin to wait in between
+	return true
+}
+
+// remove forgets a client that has ended, but for what is remembered of those.
+func (b *Broker) remove(c *client) {
+	record := c.record()
+	b.mu.Lock()
+	delete(b.clients, c.id)
+	if c.rejected {
+		b.rejects--
+	}
+	b.gone.add(record, c.traffic())
+	b.toldEmptyLocked()
 	b.mu.Unlock()
+	b.lives.Done()
 }
 
 // maxRejects bounds the clients that are being turned away at once; more are
 // closed without a word. Each keeps a descriptor until it has read why.
 const maxRejects = 256
+
+// start lets a client live. Its goroutine, if it has one, ends with its stream,
+// and Shutdown waits for it.
+func (c *client) start() {
+	stream, plain := c.stream.(*plainTransport)
+	switch {
+	case c.rejected:
+		c.broker.pumps.Go(c.turnAway)
+	case plain:
+		c.begin()
+		c.broker.pumps.Go(func() { c.readLoop(stream) })
+	default:
+		c.begin()
+	}
+	c.startPolling()
+}
 
 // turnAway tells a client that there is no room for it.
 func (c *client) turnAway() {
@@ -246,6 +270,7 @@ func (c *client) turnAway() {
 	b := wire.AppendInfo(getBuffer(minBuffer), c.broker.infoFor(c))
 	c.sendNow(wire.AppendErr(b, textMaxConnections))
 	c.end(true)
+	c.broker.remove(c)
 }
 
 func (b *Broker) isClosing() bool {
@@ -272,10 +297,13 @@ func (b *Broker) Shutdown(ctx context.Context) error {
 			c.close(serverShutdown)
 		}
 		b.log.Info("broker stopped")
-		// Belongs to the broker, ends when the pumps have, which closing
+		// Belongs to the broker, ends when clients and pumps have, which closing
 		// their streams makes sure of; whoever waits for stopped waits for it.
 		go func() {
+			b.lives.Wait()
+			b.stopPolling()
 			b.pumps.Wait()
+			b.closePoller()
 			close(b.stopped)
 		}()
 	}

@@ -104,18 +104,23 @@ func (a *memoryAccount) settle() {
 // whether those that must go have given back what they held before it reads on.
 const leavingTurns = 10
 
-// pause makes a client that has taken memory wait, for a moment, while much is on
-// its way back: reading on, it would take memory faster than it comes. Who takes
-// none waits for nobody. The caller is the read loop, and holds no claim.
-func (a *memoryAccount) pause() {
+// mustPause reports whether a client that has taken memory is to wait, for a
+// moment, while much is on its way back: reading on, it would take memory faster
+// than it comes. Who takes none waits for nobody. The read loop asks.
+func (a *memoryAccount) mustPause() bool {
 	share := a.share.Load()
 	grown := share > a.paused
 	a.paused = share
-	if a.ledger == nil || !grown {
-		return
-	}
+	return grown && a.ledger != nil && a.ledger.muchLeaves()
+}
+
+func (l *ledger) muchLeaves() bool { return l.leaving.Load() > l.budget/16 }
+
+// pause waits, for a moment, while much is on its way back. The caller holds no
+// claim.
+func (a *memoryAccount) pause() {
 	for range leavingTurns {
-		if a.gone() || a.ledger.leaving.Load() <= a.ledger.budget/16 {
+		if a.gone() || !a.ledger.muchLeaves() {
 			return
 		}
 		time.Sleep(time.Millisecond)

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"log/slog"
 	"net"
@@ -19,12 +20,13 @@ type client struct {
 	id     uint64
 	remote string // host and port
 	stream transport
-	log    *slog.Logger
 	began  time.Time
-	// rejected says that the client is only being turned away.
+	polled
+	// rejected says that the client is only being turned away; set before it
+	// starts.
 	rejected bool
 
-	// Owned by the read loop.
+	// Owned by the read loop, or whoever has the client's turn.
 	in      inbox
 	parser  wire.Parser
 	session session
@@ -75,17 +77,20 @@ type client struct {
 // drop what it had not read yet, such as the -ERR.
 const lingerFor = time.Second
 
+// newClient makes a client of a connection, of which nothing has been read yet.
+// It may take the connection over.
 func newClient(b *Broker, id uint64, conn net.Conn) *client {
 	c := &client{
 		broker:  b,
 		id:      id,
 		remote:  conn.RemoteAddr().String(),
-		stream:  newTransport(conn),
 		began:   time.Now(),
 		session: newSession(),
 		parser:  wire.Parser{MaxControlLine: b.cfg.MaxControlLine, MaxPayload: b.cfg.MaxPayload},
 	}
-	c.log = b.log.With("client", id, "remote", c.remote)
+	if !c.pollFor(conn) {
+		c.stream = &plainTransport{Conn: conn}
+	}
 	c.publish.init(c)
 	c.account.ledger = b.ledger
 	c.in.account = &c.account
@@ -101,12 +106,39 @@ func newClient(b *Broker, id uint64, conn net.Conn) *client {
 	return c
 }
 
-// run is the read loop and the life of the client.
-func (c *client) run() {
+// begin greets the client and has it watched.
+func (c *client) begin() {
 	c.heardNow()
 	c.sendNow(wire.AppendInfo(getBuffer(minBuffer), c.broker.infoFor(c)))
 	c.broker.liveness.add(c)
-	broken := c.readLoop()
+}
+
+// readLoop is the life of a client with a plain stream.
+func (c *client) readLoop(stream *plainTransport) {
+	for {
+		n, err := stream.read(&c.in)
+		if broken, over := c.took(n, err); over {
+			c.depart(broken)
+			return
+		}
+	}
+}
+
+// took obeys what a read has brought. It reports whether the client is over, and
+// what it has broken, nil if nothing.
+func (c *client) took(n int, err error) (broken *violation, over bool) {
+	if err != nil {
+		c.reasonIs(readReason(err))
+		return nil, true
+	}
+	c.heardNow()
+	c.in.received(n)
+	broken = c.parse()
+	return broken, broken != nil
+}
+
+// depart ends a client whose reading is over. It takes no longer than lingerFor.
+func (c *client) depart(broken *violation) {
 	if broken != nil {
 		c.reasonIs(broken.reason())
 		if broken.text != "" {
@@ -120,28 +152,15 @@ func (c *client) run() {
 	c.left = c.broker.routes.leave(c)
 	c.end(broken != nil)
 	c.account.settle()
-	if broken != nil {
-		c.log.Info("client gone", "reason", string(c.reason), "error", broken.cause)
-		return
-	}
-	c.log.Info("client gone", "reason", string(c.reason))
-}
-
-// readLoop reads until the stream ends, which is nil, or the client breaks the
-// protocol.
-func (c *client) readLoop() *violation {
-	for {
-		n, err := c.stream.read(&c.in)
-		if err != nil {
-			c.reasonIs(readReason(err))
-			return nil
+	log := c.broker.log
+	if log.Enabled(context.Background(), slog.LevelInfo) {
+		log = log.With("client", c.id, "remote", c.remote, "reason", string(c.reason))
+		if broken != nil {
+			log = log.With("error", broken.cause)
 		}
-		c.heardNow()
-		c.in.received(n)
-		if v := c.parse(); v != nil {
-			return v
-		}
+		log.Info("client gone")
 	}
+	c.broker.remove(c)
 }
 
 // parse obeys the operations that have arrived, and flushes what they led to.
@@ -175,7 +194,9 @@ func (c *client) parse() *violation {
 	c.in.recharge()
 	c.publish.flush()
 	c.account.check()
-	c.account.pause()
+	if c.account.mustPause() {
+		c.wait(c.account.pause)
+	}
 	return nil
 }
 
@@ -241,7 +262,7 @@ func (c *client) settle() {
 		return
 	}
 	c.publish.handOver()
-	c.out.settle()
+	c.wait(c.out.settle)
 }
 
 // end closes the stream behind what the client has earned, and gives back what
@@ -250,12 +271,12 @@ func (c *client) settle() {
 func (c *client) end(linger bool) {
 	until := time.Now().Add(lingerFor)
 	flushed := c.out.finish()
-	if linger {
-		c.drain(until)
-	}
 	c.in.consumed(len(c.in.buf))
 	c.in.shrink()
 	c.in.recharge()
+	if linger {
+		c.stream.drain(until)
+	}
 	select {
 	case <-flushed:
 	default:
@@ -268,20 +289,6 @@ func (c *client) end(linger bool) {
 	}
 	_ = c.stream.close()
 	c.out.discard()
-}
-
-// drain reads and forgets, until the client has closed its side or the time is
-// up.
-func (c *client) drain(until time.Time) {
-	if c.stream.setReadDeadline(until) != nil {
-		return
-	}
-	for {
-		c.in.consumed(len(c.in.buf))
-		if _, err := c.stream.read(&c.in); err != nil {
-			return
-		}
-	}
 }
 
 // sendNow sends b, a pooled buffer, from outside the read loop.

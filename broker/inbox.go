@@ -26,10 +26,11 @@ func (in *inbox) recharge() {
 	}
 }
 
-// room returns where the next read may write: at least half a read buffer.
-func (in *inbox) room() []byte {
-	if cap(in.buf)-len(in.buf) < readBuffer/2 {
-		in.move(max(readBuffer, 2*len(in.buf)))
+// room returns where the next read may write: at least half of size, which is a
+// power of two.
+func (in *inbox) room(size int) []byte {
+	if cap(in.buf)-len(in.buf) < size/2 {
+		in.move(max(size, 2*len(in.buf)))
 	}
 	return in.buf[len(in.buf):cap(in.buf)]
 }

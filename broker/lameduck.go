@@ -115,7 +115,7 @@ func (b *Broker) has(c *client) bool {
 // wakes and ends the stream.
 func (c *client) leave(reason closeReason) {
 	c.reasonIs(reason)
-	_ = c.stream.setReadDeadline(time.Unix(1, 0))
+	c.stream.interrupt()
 }
 
 // tellLameDuck sends the INFO that says ldm to a client that waits for no PONG

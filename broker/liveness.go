@@ -251,7 +251,7 @@ func (w *watch) next() time.Time {
 func (c *client) endStale() {
 	c.reasonIs(staleConnection)
 	c.sendNow(wire.AppendErr(getBuffer(minBuffer), textStale))
-	_ = c.stream.setReadDeadline(time.Unix(1, 0))
+	c.stream.interrupt()
 }
 
 // turns is a heap of clients by the time of their turn.

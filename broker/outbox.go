@@ -10,9 +10,10 @@ import (
 //
 // Whoever has output calls send. If nothing waits, the sender writes it itself,
 // without waiting for the stream. What the stream does not take at once is
-// queued, and a writer goroutine writes on until the queue is empty. So an idle
-// client has no writer, a client that keeps up costs its publishers one system
-// call for a batch, and nobody but its own writer waits for one that does not.
+// queued, and written on when the stream calls writable; for one that cannot
+// call, a writer goroutine writes until the queue is empty. So a client that
+// keeps up costs its publishers one system call for a batch, and nobody waits
+// for one that does not.
 //
 // The mutex is never held over a system call.
 type outbox struct {
@@ -39,11 +40,15 @@ type outbox struct {
 	// held is the capacity of the queued buffers, charged what of it the
 	// account knows: none of what is written without waiting.
 	held, charged int
-	// writing is set while someone writes to the stream: a sender or the
-	// writer goroutine.
+	// writing is set while someone writes to the stream, or is going to: a
+	// sender, the writer goroutine, or whom the stream calls.
 	writing bool
-	// bounded is set while the stream has a write deadline.
-	bounded bool
+	// parked is set while writing is left to whom the stream calls; called that
+	// it has called while somebody was writing.
+	parked, called bool
+	// overdue runs while something waits, and fires when the stream has taken
+	// nothing for the deadline; nil when nothing does.
+	overdue *time.Timer
 	// closed discards everything from then on.
 	closed bool
 	// ending closes the client when the queue is empty.
@@ -86,8 +91,8 @@ const (
 	// pressed is what may wait for a client before publishers are held back
 	// when the memory budget is half used, in bytes: what two reads bring.
 	pressed = 128 << 10
-	// burst is how many queued buffers a sender writes for others before it
-	// leaves them to the writer goroutine.
+	// burst is how many queued buffers are written at a time, before others
+	// have their turn.
 	burst = 8
 )
 
@@ -220,51 +225,123 @@ func (o *outbox) progressedLocked(now time.Time) {
 
 // writeNow writes what is queued without waiting. The caller has set writing.
 func (o *outbox) writeNow() {
-	for range burst {
+	for n := 0; ; n++ {
 		b, ok := o.next()
 		if !ok {
 			return
 		}
-		n, err := o.stream.tryWrite(b)
-		if err != nil {
-			o.fail(writeError)
+		if n < burst {
+			taken, err := o.stream.tryWrite(b)
+			if err != nil {
+				o.fail(writeError)
+				return
+			}
+			o.wrote(taken)
+			if taken == len(b) {
+				continue
+			}
+		}
+		if o.leave(n >= burst) {
+			o.account.check()
 			return
 		}
-		o.wrote(n)
-		if n < len(b) {
-			break
-		}
+		n = 0
 	}
+}
+
+// leave leaves the writing to whom the stream calls, now or when it can take
+// something; or to a writer goroutine. It reports false if the stream has called
+// already.
+func (o *outbox) leave(now bool) bool {
 	o.mu.Lock()
 	o.chargeLocked()
+	if o.closed {
+		o.mu.Unlock()
+		return true
+	}
+	o.boundLocked()
+	if o.called {
+		o.called = false
+		o.mu.Unlock()
+		return false
+	}
+	o.parked = true
+	calls := o.stream.callWritable(now)
+	if !calls {
+		o.parked = false
+	}
 	o.mu.Unlock()
-	o.spawn(o.writeLoop)
-	o.account.check()
+	if !calls {
+		o.spawn(o.writeLoop)
+	}
+	return true
+}
+
+// writable is called by the stream when it can take something.
+func (o *outbox) writable() {
+	o.mu.Lock()
+	if !o.parked {
+		o.called = o.writing
+		o.mu.Unlock()
+		return
+	}
+	o.parked = false
+	o.mu.Unlock()
+	o.writeNow()
+}
+
+// parkedNow reports whether writing is left to whom the stream calls.
+func (o *outbox) parkedNow() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.parked
+}
+
+// boundLocked has somebody look, when the deadline has passed, whether the stream
+// has taken something.
+func (o *outbox) boundLocked() {
+	if o.overdue != nil || o.pending == 0 {
+		return
+	}
+	if o.progressed.IsZero() {
+		o.progressed = time.Now()
+	}
+	o.overdue = time.AfterFunc(o.deadline, o.judge)
+}
+
+// judge fails a stream that has taken nothing for the deadline.
+func (o *outbox) judge() {
+	o.mu.Lock()
+	if o.closed || o.pending == 0 {
+		o.overdue = nil
+		o.mu.Unlock()
+		return
+	}
+	left := o.deadline
+	if !o.progressed.IsZero() {
+		left -= time.Since(o.progressed)
+	}
+	if left > 0 {
+		o.overdue.Reset(left)
+		o.mu.Unlock()
+		return
+	}
+	o.mu.Unlock()
+	o.fail(slowDeadline)
 }
 
 // writeLoop is the writer goroutine. It belongs to the client, ends when the
 // queue is empty or the stream fails, and Shutdown waits for it.
 func (o *outbox) writeLoop() {
-	o.mu.Lock()
-	o.bounded = true
-	o.mu.Unlock()
 	for {
 		b, ok := o.next()
 		if !ok {
 			return
 		}
-		if err := o.stream.setWriteDeadline(time.Now().Add(o.deadline)); err != nil {
-			o.fail(writeError)
-			return
-		}
 		n, err := o.stream.write(b)
 		o.wrote(n)
 		if err != nil {
-			reason := writeError
-			if isTimeout(err) {
-				reason = slowDeadline
-			}
-			o.fail(reason)
+			o.fail(writeError)
 			return
 		}
 	}
@@ -279,12 +356,7 @@ func (o *outbox) next() ([]byte, bool) {
 		o.mu.Unlock()
 		return b, true
 	}
-	if o.bounded {
-		// An expired deadline would fail a later write that need not wait.
-		_ = o.stream.setWriteDeadline(time.Time{})
-		o.bounded = false
-	}
-	o.writing = false
+	o.writing, o.called = false, false
 	o.endLocked()
 	return nil, false
 }
@@ -384,13 +456,17 @@ func (o *outbox) discard() {
 func (o *outbox) discardLocked() {
 	o.closed = true
 	for i, b := range o.queue {
-		if i > 0 || !o.writing {
+		if i > 0 || !o.writing || o.parked {
 			putBuffer(b)
 		}
 	}
 	o.inline = [2][]byte{}
 	o.queue, o.sent, o.pending, o.held = nil, 0, 0, 0
 	o.chargeLocked()
+	if o.overdue != nil {
+		o.overdue.Stop()
+		o.overdue = nil
+	}
 	if o.drained != nil {
 		close(o.drained)
 		o.drained = nil

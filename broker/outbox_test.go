@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
+	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,14 +16,15 @@ import (
 
 // fakeStream is a transport that takes as much as the test lets it.
 type fakeStream struct {
-	mu       sync.Mutex
-	changed  sync.Cond
-	got      bytes.Buffer
-	room     int  // what it takes before it would block; -1 is any
-	moody    bool // it takes a random part of what it is given
-	closed   bool
-	deadline time.Time
-	failing  error
+	mu      sync.Mutex
+	changed sync.Cond
+	got     bytes.Buffer
+	room    int  // what it takes before it would block; -1 is any
+	moody   bool // it takes a random part of what it is given
+	closed  bool
+	failing error
+	rig     *outboxRig // which it calls; nil if it cannot call
+	asked   atomic.Bool
 }
 
 func newFakeStream(room int) *fakeStream {
@@ -64,24 +66,12 @@ func (f *fakeStream) write(p []byte) (int, error) {
 		case n > 0:
 			return n, nil
 		case f.closed:
-			return 0, os.ErrClosed
-		case !f.deadline.IsZero() && !time.Now().Before(f.deadline):
-			return 0, os.ErrDeadlineExceeded
+			return 0, net.ErrClosed
 		case f.moody:
 		default:
 			f.changed.Wait()
 		}
 	}
-}
-
-func (f *fakeStream) setWriteDeadline(d time.Time) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.deadline = d
-	if !d.IsZero() {
-		time.AfterFunc(time.Until(d), f.changed.Broadcast)
-	}
-	return nil
 }
 
 // allow lets the stream take n bytes more.
@@ -90,6 +80,22 @@ func (f *fakeStream) allow(n int) {
 	f.room += n
 	f.mu.Unlock()
 	f.changed.Broadcast()
+	if f.rig != nil && f.asked.Swap(false) {
+		f.rig.writable()
+	}
+}
+
+func (f *fakeStream) callWritable(now bool) bool {
+	if f.rig == nil {
+		return false
+	}
+	f.asked.Store(true)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if now || f.moody || f.room > 0 {
+		f.rig.writers.Go(f.rig.writable)
+	}
+	return true
 }
 
 func (f *fakeStream) text() string {
@@ -106,9 +112,9 @@ func (f *fakeStream) close() error {
 	return nil
 }
 
-func (f *fakeStream) read(*inbox) (int, error)        { return 0, errors.New("nothing to read") }
-func (f *fakeStream) setReadDeadline(time.Time) error { return nil }
-func (f *fakeStream) closeWrite() error               { return nil }
+func (f *fakeStream) interrupt()        {}
+func (f *fakeStream) drain(time.Time)   {}
+func (f *fakeStream) closeWrite() error { return nil }
 
 // outboxRig is an outbox over a fakeStream.
 type outboxRig struct {
@@ -118,7 +124,8 @@ type outboxRig struct {
 	ended   chan closeReason
 }
 
-func newOutboxRig(room, limit int) *outboxRig {
+// newOutboxRig makes an outbox over a stream that calls, or one that cannot.
+func newOutboxRig(calls bool, room, limit int) *outboxRig {
 	r := &outboxRig{stream: newFakeStream(room), ended: make(chan closeReason, 10)}
 	r.outbox = &outbox{
 		stream:   r.stream,
@@ -133,7 +140,19 @@ func newOutboxRig(room, limit int) *outboxRig {
 			}
 		},
 	}
+	if calls {
+		r.stream.rig = r
+	}
 	return r
+}
+
+// bothForms runs a test in virtual time over both forms of a stream.
+func bothForms(t *testing.T, test func(t *testing.T, calls bool)) {
+	for name, calls := range map[string]bool{"writer goroutine": false, "called": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { test(t, calls) })
+		})
+	}
 }
 
 func (r *outboxRig) put(text string) bool {
@@ -150,8 +169,13 @@ func (r *outboxRig) empty() bool {
 // Senders at once over a stream that takes random parts: every sender's output
 // arrives complete and in its order.
 func TestOutboxOrder(t *testing.T) {
+	t.Run("writer goroutine", func(t *testing.T) { checkOutboxOrder(t, false) })
+	t.Run("called", func(t *testing.T) { checkOutboxOrder(t, true) })
+}
+
+func checkOutboxOrder(t *testing.T, calls bool) {
 	const senders, each = 8, 2000
-	r := newOutboxRig(-1, 64<<20)
+	r := newOutboxRig(calls, -1, 64<<20)
 	r.stream.moody = true
 	var wg sync.WaitGroup
 	for s := range senders {
@@ -185,8 +209,8 @@ func TestOutboxOrder(t *testing.T) {
 }
 
 func TestOutboxWaitsForTheStream(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newOutboxRig(3, 1000)
+	bothForms(t, func(t *testing.T, calls bool) {
+		r := newOutboxRig(calls, 3, 1000)
 		r.put("hello ")
 		r.put("world")
 		synctest.Wait()
@@ -207,8 +231,8 @@ func TestOutboxWaitsForTheStream(t *testing.T) {
 }
 
 func TestOutboxSlowByPending(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newOutboxRig(0, 1000)
+	bothForms(t, func(t *testing.T, calls bool) {
+		r := newOutboxRig(calls, 0, 1000)
 		for range 10 {
 			r.put(strings.Repeat("x", 100))
 		}
@@ -234,8 +258,8 @@ func TestOutboxSlowByPending(t *testing.T) {
 
 // The deadline is for a stream that takes nothing, not for all of the output.
 func TestOutboxSlowByDeadline(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newOutboxRig(0, 1000)
+	bothForms(t, func(t *testing.T, calls bool) {
+		r := newOutboxRig(calls, 0, 1000)
 		r.put("hello")
 		for range 4 {
 			time.Sleep(9 * time.Second)
@@ -257,8 +281,8 @@ func TestOutboxSlowByDeadline(t *testing.T) {
 }
 
 func TestOutboxFinish(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newOutboxRig(0, 1000)
+	bothForms(t, func(t *testing.T, calls bool) {
+		r := newOutboxRig(calls, 0, 1000)
 		r.put("last words")
 		flushed := r.finish()
 		r.put("too late")
@@ -279,7 +303,7 @@ func TestOutboxFinish(t *testing.T) {
 }
 
 func TestOutboxFailure(t *testing.T) {
-	r := newOutboxRig(-1, 1000)
+	r := newOutboxRig(false, -1, 1000)
 	r.stream.failing = errors.New("reset")
 	r.put("x")
 	if got := <-r.ended; got != writeError {
@@ -295,8 +319,8 @@ func TestOutboxFailure(t *testing.T) {
 // Publishers are held back for a stream that takes, and not for one that does
 // not.
 func TestOutboxCongestion(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newOutboxRig(0, 1000)
+	bothForms(t, func(t *testing.T, calls bool) {
+		r := newOutboxRig(calls, 0, 1000)
 		r.put(strings.Repeat("x", 400))
 		if r.put(strings.Repeat("x", 50)) {
 			t.Error("held back below the mark")
@@ -329,8 +353,8 @@ func TestOutboxCongestion(t *testing.T) {
 
 // settle waits for the claims that are held, and for no later ones.
 func TestOutboxSettle(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newOutboxRig(-1, 1000)
+	bothForms(t, func(t *testing.T, calls bool) {
+		r := newOutboxRig(calls, -1, 1000)
 		r.settle() // nothing is claimed
 		for range 3 {
 			first, second := r.claim(), r.claim()
@@ -362,8 +386,8 @@ func TestOutboxSettle(t *testing.T) {
 // What is sent first goes behind the buffer that is being written, ahead of the
 // rest; and is counted and charged like the rest.
 func TestOutboxSendFirst(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newOutboxRig(3, 1<<20)
+	bothForms(t, func(t *testing.T, calls bool) {
+		r := newOutboxRig(calls, 3, 1<<20)
 		r.account = &memoryAccount{ledger: newLedger(1<<30, func() []*client { return nil })}
 		first := func(text string) { r.sendFirst(append(getBuffer(len(text)), text...)) }
 		large := strings.Repeat("x", minBuffer-2) + "\r\n" // fills a buffer

@@ -303,7 +303,7 @@ func (p *publisher) flush() {
 	}
 	p.staged = 0
 	if len(congested) > 0 && p.patience > 0 {
-		p.hold(congested)
+		p.client.wait(func() { p.hold(congested) })
 	}
 }
 

@@ -17,12 +17,12 @@ func (d *discardStream) tryWrite(p []byte) (int, error) {
 	d.taken += len(p)
 	return len(p), nil
 }
-func (d *discardStream) write(p []byte) (int, error)      { return d.tryWrite(p) }
-func (d *discardStream) read(*inbox) (int, error)         { return 0, net.ErrClosed }
-func (d *discardStream) setReadDeadline(time.Time) error  { return nil }
-func (d *discardStream) setWriteDeadline(time.Time) error { return nil }
-func (d *discardStream) closeWrite() error                { return nil }
-func (d *discardStream) close() error                     { return nil }
+func (d *discardStream) write(p []byte) (int, error) { return d.tryWrite(p) }
+func (d *discardStream) callWritable(bool) bool      { return false }
+func (d *discardStream) interrupt()                  {}
+func (d *discardStream) drain(time.Time)             {}
+func (d *discardStream) closeWrite() error           { return nil }
+func (d *discardStream) close() error                { return nil }
 
 // benchBroker is the part of a broker that a publish passes.
 func benchBroker() *Broker {
@@ -47,7 +47,7 @@ func discardClient(t testing.TB, b *Broker, id uint64, input string) *client {
 
 // feed gives the client's parser input that has arrived.
 func (c *client) feed(t testing.TB, input string) {
-	room := c.in.room()
+	room := c.in.room(readBuffer)
 	c.in.received(copy(room, input))
 	if v := c.parse(); v != nil {
 		t.Fatal(v)
@@ -129,7 +129,7 @@ func TestStagedBuffersAreBounded(t *testing.T) {
 	for i := range subscribers { // every stage remembers a large batch
 		pub.feed(t, fmt.Sprintf("PUB one.%d 16000\r\n%s\r\n", i, strings.Repeat("x", 16000)))
 	}
-	room := pub.in.room()
+	room := pub.in.room(readBuffer)
 	pub.in.received(copy(room, "PUB all 1\r\nx\r\n"))
 	var op wire.Op
 	if _, err := pub.parser.Next(pub.in.buf, &op); err != nil {

@@ -134,7 +134,7 @@ func (b *Broker) tally(v *varz) {
 	// A client that ends in between is counted once: with those that have.
 	b.mu.Lock()
 	total, slow, stale := b.gone.total, b.gone.slow, b.gone.stale
-	v.Connections, v.TotalConnections = len(b.clients)-b.rejects, b.lastID
+	v.Connections, v.TotalConnections = len(b.clients)-b.rejects, b.lastID.Load()
 	for _, c := range b.clients {
 		total.add(c.traffic())
 	}
