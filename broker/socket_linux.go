@@ -212,6 +212,7 @@ func (s *socket) turn(events uint32) (left uint32) {
 		c.broker.pumps.Go(func() { c.depart(broken) })
 		return 0
 	}
+	c.in.shrink() // others may have their turns, and use the buffer
 	if s.full || events&endEvents != 0 {
 		// More is there, or only the next read finds the end.
 		return events | syscall.EPOLLIN
