@@ -128,6 +128,26 @@ func TestConfigErrors(t *testing.T) {
 	}
 }
 
+// A test or a program can have a broker whenever it wants one: it is there in
+// less than 1 ms.
+func TestStartIsImmediate(t *testing.T) {
+	if broker.RaceEnabled {
+		t.Skip("the race detector has its own price")
+	}
+	best := time.Hour
+	for range 20 {
+		begun := time.Now()
+		b, err := broker.Start(broker.Config{Port: broker.RandomPort, MonitorPort: broker.RandomPort})
+		best = min(best, time.Since(begun))
+		check(t, err)
+		check(t, b.Shutdown(t.Context()))
+	}
+	t.Logf("the fastest of 20 starts took %v", best)
+	if best >= time.Millisecond {
+		t.Errorf("the fastest of 20 starts took %v, want less than 1 ms", best)
+	}
+}
+
 // Starting a broker takes well below 1 ms, stopping one, too.
 func BenchmarkStart(b *testing.B) {
 	for name, cfg := range map[string]broker.Config{
