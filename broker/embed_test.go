@@ -2,6 +2,7 @@ package broker_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -122,7 +123,7 @@ func TestConfigErrors(t *testing.T) {
 		if err == nil {
 			_ = b.Shutdown(t.Context())
 		}
-		if err == nil || err.Error() != c.want {
+		if _, ok := errors.AsType[*broker.ConfigError](err); !ok || err.Error() != c.want {
 			t.Errorf("got  %v\nwant %s", err, c.want)
 		}
 	}
