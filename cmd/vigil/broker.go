@@ -30,7 +30,8 @@ func brokerCommand() *cobra.Command {
 		Long: `Serve; prints the URL that clients connect to.
 
 SIGINT and SIGTERM stop the broker. SIGUSR2 makes it a lame duck: it takes no
-more clients, tells those it has, closes them one by one and then ends.
+more clients, tells those it has, closes them one by one and then ends. SIGHUP
+changes nothing: there is no configuration to read anew.
 
 Sizes are bytes, or have a unit: K, M and G are powers of 1000, KB, MB and GB of
 1024.`,
@@ -91,7 +92,7 @@ func writeUsage(cmd *cobra.Command, group *pflag.FlagSet) error {
 // serve runs a broker until the command's context ends or it has gone as a
 // lame duck.
 func serve(cmd *cobra.Command, cfg broker.Config, files *runFiles) (err error) {
-	duck, ignore := lameDuckSignal()
+	duck, reload, ignore := brokerSignals()
 	defer ignore()
 	b, err := broker.Start(cfg)
 	if wrong, ok := errors.AsType[*broker.ConfigError](err); ok {
@@ -108,15 +109,27 @@ func serve(cmd *cobra.Command, cfg broker.Config, files *runFiles) (err error) {
 	}
 	defer func() { err = errors.Join(err, files.remove()) }()
 	fmt.Fprintln(cmd.OutOrStdout(), b.URL())
-	select {
-	case <-cmd.Context().Done():
-		return stop(b)
-	case <-duck:
+	return attend(cmd.Context(), b, cfg.Logger, duck, reload)
+}
+
+// attend waits for what ends the broker, and ends it.
+func attend(ctx context.Context, b *broker.Broker, log *slog.Logger, duck, reload <-chan os.Signal) error {
+	for {
+		select {
+		case <-reload:
+			if log != nil {
+				log.Info("SIGHUP is ignored: there is no configuration to read anew")
+			}
+			continue
+		case <-ctx.Done():
+			return stop(b)
+		case <-duck:
+		}
+		if err := b.LameDuck(ctx); err != nil && ctx.Err() == nil {
+			return err
+		}
+		return stop(b) // the context may have cut it short
 	}
-	if err := b.LameDuck(cmd.Context()); err != nil && cmd.Context().Err() == nil {
-		return err
-	}
-	return stop(b) // the context may have cut it short
 }
 
 func stop(b *broker.Broker) error {
