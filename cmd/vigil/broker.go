@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,6 +33,9 @@ func brokerCommand() *cobra.Command {
 SIGINT and SIGTERM stop the broker. SIGUSR2 makes it a lame duck: it takes no
 more clients, tells those it has, closes them one by one and then ends. SIGHUP
 changes nothing: there is no configuration to read anew.
+
+When clients have given up much of what they made the broker hold, it gives the
+memory back to the system within seconds.
 
 Sizes are bytes, or have a unit: K, M and G are powers of 1000, KB, MB and GB of
 1024.`,
@@ -108,6 +112,11 @@ func serve(cmd *cobra.Command, cfg broker.Config, files *runFiles) (err error) {
 		return errors.Join(err, stop(b))
 	}
 	defer func() { err = errors.Join(err, files.remove()) }()
+	ctx, cancel := context.WithCancel(cmd.Context())
+	var pumps sync.WaitGroup
+	pumps.Go(func() { returnMemory(ctx, b) })
+	defer pumps.Wait()
+	defer cancel()
 	fmt.Fprintln(cmd.OutOrStdout(), b.URL())
 	return attend(cmd.Context(), b, cfg.Logger, duck, reload)
 }
