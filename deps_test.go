@@ -96,7 +96,7 @@ var allowed = map[string]struct {
 	"vigil/cmd/vigil": {
 		ours: []string{"vigil/broker", "vigil/subscriber", "vigil/publisher", "vigil/heartbeat",
 			"vigil/internal/cli", "vigil/internal/subject"},
-		others: []string{"github.com/spf13/cobra"},
+		others: []string{"github.com/spf13/cobra", "github.com/spf13/pflag"},
 		reason: "the lean program",
 	},
 	"vigil/cmd/vigil-lab": {

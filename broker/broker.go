@@ -58,11 +58,11 @@ type Broker struct {
 }
 
 // Start starts a broker. It listens when Start returns. The error says which
-// address could not be had, or which field of cfg is wrong.
+// address could not be had; it is a [*ConfigError] if a field of cfg is wrong.
 func Start(cfg Config) (*Broker, error) {
-	cfg = cfg.withDefaults()
+	cfg = cfg.WithDefaults()
 	if err := cfg.validate(); err != nil {
-		return nil, err
+		return nil, &ConfigError{err}
 	}
 	listener := cfg.Listener
 	if listener == nil {

@@ -24,6 +24,9 @@ type ledger struct {
 	// held is what the clients that stay hold together, leaving what those
 	// do that must go and have not given it back yet.
 	held, leaving atomic.Int64
+	// peak is the most that held was since MemoryHeld was called, give or take
+	// what was charged in that moment.
+	peak atomic.Int64
 
 	// mu lets one caller choose at a time. Broker.mu and outbox.mu are taken
 	// behind it.
@@ -70,7 +73,16 @@ func (a *memoryAccount) charge(delta int) {
 			return
 		}
 		if a.share.CompareAndSwap(share, share+int64(delta)) {
-			a.ledger.held.Add(int64(delta))
+			a.ledger.peakIs(a.ledger.held.Add(int64(delta)))
+			return
+		}
+	}
+}
+
+// peakIs keeps the most that was held.
+func (l *ledger) peakIs(held int64) {
+	for peak := l.peak.Load(); held > peak; peak = l.peak.Load() {
+		if l.peak.CompareAndSwap(peak, held) {
 			return
 		}
 	}
@@ -237,6 +249,16 @@ func (b *byGreed) Pop() any {
 // MemoryBudget returns what all clients together may make the broker hold, in
 // bytes: Config.MemoryBudget or its default, negative without a bound.
 func (b *Broker) MemoryBudget() int { return b.cfg.MemoryBudget }
+
+// MemoryHeld returns what of the memory budget the clients make the broker hold
+// now, and the most that was since the last call, in bytes; also when there is no
+// bound. It is what is charged to clients, not what is resident: see "Memory" in
+// the package's manual. It is cheap, and meant for one caller, such as a program
+// that gives memory back to the system when much has become free.
+func (b *Broker) MemoryHeld() (now, peak int64) {
+	now = b.ledger.held.Load()
+	return now, max(b.ledger.peak.Swap(now), now)
+}
 
 // MemoryLimit returns the limit that a program which is nothing but this broker
 // gives to debug.SetMemoryLimit, so that garbage and buffers in pools do not come

@@ -118,6 +118,12 @@ func TestLedgerFollowsWhatIsHeld(t *testing.T) {
 	expect("an unfinished message", 70_000, 300_000)
 	rawFlush(t, conn, strings.Repeat("x", 930_000)+"\r\n")
 	expect("a finished one", 0, 2*routeCost+route)
+	if now, peak := b.MemoryHeld(); now != c.account.share.Load() || peak < 70_000 {
+		t.Errorf("%d bytes are told, and %d before, of %d", now, peak, c.account.share.Load())
+	}
+	if now, peak := b.MemoryHeld(); peak != now {
+		t.Errorf("told again: %d bytes, and %d before", now, peak)
+	}
 	conn.Close()
 	awaitCount(t, b, 0)
 	checkLedger(t, b)

@@ -25,13 +25,23 @@ const childVariable = "VIGIL_TEST_BROKER"
 type childConfig struct {
 	MemoryBudget     int
 	HandshakeTimeout time.Duration
+	// FewDescriptors limits the process to fewDescriptors of them, where that
+	// can be done.
+	FewDescriptors bool
 }
+
+const fewDescriptors = 64
 
 // serveAsChild is a broker until standard input ends.
 func serveAsChild(config string) {
 	var cfg childConfig
 	if err := json.Unmarshal([]byte(config), &cfg); err != nil {
 		panic(err)
+	}
+	if cfg.FewDescriptors {
+		if err := limitDescriptors(); err != nil {
+			panic(err)
+		}
 	}
 	b, err := Start(Config{
 		Port: RandomPort, MemoryBudget: cfg.MemoryBudget, HandshakeTimeout: cfg.HandshakeTimeout,

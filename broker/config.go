@@ -98,7 +98,18 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-func (c Config) withDefaults() Config {
+// ConfigError says which field of a Config cannot be obeyed, and what is wanted.
+type ConfigError struct{ Err error }
+
+// Error returns what is wrong.
+func (e *ConfigError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *ConfigError) Unwrap() error { return e.Err }
+
+// WithDefaults returns c with the defaults in place of the fields that are zero,
+// as [Start] takes it.
+func (c Config) WithDefaults() Config {
 	c.Host = orDefault(c.Host, "127.0.0.1")
 	c.Port = orDefault(c.Port, DefaultPort)
 	c.MaxPayload = orDefault(c.MaxPayload, wire.DefaultMaxPayload)

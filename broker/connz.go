@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"vigil/internal/wire"
 )
 
 // connz is the answer to /connz, in nats-server's form.
@@ -51,6 +53,7 @@ type connInfo struct {
 	Subs         []string    `json:"subscriptions_list,omitempty"`
 	SubsDetail   []subDetail `json:"subscriptions_list_detail,omitempty"`
 
+	user   string // who the client said it is
 	rtt    time.Duration
 	lived  time.Duration
 	client *client  // nil for a closed connection
@@ -58,14 +61,26 @@ type connInfo struct {
 }
 
 // about is what a client tells of itself in CONNECT, for monitoring.
-type about struct{ name, lang, version string }
+type about struct{ name, lang, version, user string }
 
 // introduced is called by the read loop behind a CONNECT.
 func (c *client) introduced() {
 	o := &c.session.options
-	c.about.Store(&about{o.Name, o.Lang, o.Version})
+	c.about.Store(&about{o.Name, o.Lang, o.Version, userOf(o)})
 	// An estimate until the first PONG, as of nats-server.
 	c.round.last.CompareAndSwap(0, int64(max(time.Since(c.began), 1)))
+}
+
+// userOf returns what a client says it is, in the form and order that nats-server
+// has for it. Nobody checks it.
+func userOf(o *wire.ConnectLine) string {
+	switch {
+	case o.NKey != "" || o.User != "":
+		return cmp.Or(o.NKey, o.User)
+	case o.JWT == "" && o.AuthToken != "":
+		return "[REDACTED]"
+	}
+	return ""
 }
 
 // roundTrip measures the time from a PING to its PONG.
@@ -113,7 +128,7 @@ func (c *client) describe(now time.Time) *connInfo {
 	}
 	info.IP, info.Port = c.address()
 	if a := c.about.Load(); a != nil {
-		info.Name, info.Lang, info.Version = a.name, a.lang, a.version
+		info.Name, info.Lang, info.Version, info.user = a.name, a.lang, a.version, a.user
 	}
 	return info
 }
@@ -131,7 +146,9 @@ type connzOptions struct {
 	offset, limit int
 	cid           uint64
 	open, closed  bool
-	nobody        bool // a user or account is asked for that there is not
+	nobody        bool   // an account is asked for that there is not
+	user          string // only the clients that say they are this one
+	mqtt          bool   // only clients of MQTT: none
 }
 
 const (
@@ -164,7 +181,8 @@ func parseConnz(q url.Values) (o connzOptions, err error) {
 	default:
 		p.fail(fmt.Errorf("Error decoding state for %s", q.Get("state")))
 	}
-	o.nobody = q.Get("user") != "" || q.Get("acc") != "" && q.Get("acc") != account
+	o.nobody = q.Get("acc") != "" && q.Get("acc") != account
+	o.user, o.mqtt = q.Get("user"), q.Get("mqtt_client") != ""
 	if o.cid > 0 {
 		o.limit = 1
 	}
@@ -178,6 +196,11 @@ func parseConnz(q url.Values) (o connzOptions, err error) {
 		return o, fmt.Errorf("sort by %s only valid on closed connections", o.sort)
 	}
 	return o, nil
+}
+
+// wants reports whether a connection is one of those that are asked for.
+func (o *connzOptions) wants(i *connInfo) bool {
+	return !o.mqtt && (o.cid == 0 || i.CID == o.cid) && (o.user == "" || i.user == o.user)
 }
 
 // connOrders are the orders that connections can be listed in. Who is equal
@@ -218,9 +241,8 @@ func (b *Broker) connz(o connzOptions) *connz {
 		shown := *info
 		list = append(list, &shown)
 	}
-	if o.cid > 0 {
-		list = slices.DeleteFunc(list, func(i *connInfo) bool { return i.CID != o.cid })
-	}
+	// The total stays what it is, as nats-server's does.
+	list = slices.DeleteFunc(list, func(i *connInfo) bool { return !o.wants(i) })
 	slices.SortFunc(list, func(x, y *connInfo) int {
 		return cmp.Or(connOrders[o.sort](x, y), cmp.Compare(x.CID, y.CID))
 	})

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"vigil/broker"
+	"vigil/internal/wire"
 )
 
 var (
@@ -50,6 +51,28 @@ func TestDifferential(t *testing.T) {
 		})
 	}
 	workers.Wait()
+}
+
+// What a client leaves unfinished is one operation, and none of it complete: it
+// would take effect at a time that nothing tells.
+func TestUnfinishedTurnsHoldNothingComplete(t *testing.T) {
+	open := 0
+	for seed := range uint64(2000) {
+		for _, a := range generate(seed).turns {
+			if !a.open {
+				continue
+			}
+			open++
+			var parser wire.Parser
+			var op wire.Op
+			if n, err := parser.Next([]byte(a.text()), &op); n > 0 || err != nil {
+				t.Fatalf("seed %d: %q begins with %v of %d bytes (error %v)", seed, a.text(), op.Kind, n, err)
+			}
+		}
+	}
+	if open < 200 {
+		t.Errorf("only %d turns are left unfinished", open)
+	}
 }
 
 func newJudge(t *testing.T, vigil func(testing.TB, limits) *rival) *judge {

@@ -166,7 +166,7 @@
 //	/          links to the others
 //	/healthz   200, or 500 when no clients are taken: lame duck
 //	/varz      the broker: limits, memory, processor, counters
-//	/connz     connections; sort, limit, offset, subs=1|detail, cid, acc,
+//	/connz     connections; sort, limit, offset, subs=1|detail, cid, acc, user,
 //	           state=open|closed|all: the last 10,000 that have ended, and why
 //	/subsz     subscriptions, also /subscriptionsz; subs=1, test=subject,
 //	           limit, offset, acc

@@ -2,6 +2,7 @@ package broker_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -122,9 +123,29 @@ func TestConfigErrors(t *testing.T) {
 		if err == nil {
 			_ = b.Shutdown(t.Context())
 		}
-		if err == nil || err.Error() != c.want {
+		if _, ok := errors.AsType[*broker.ConfigError](err); !ok || err.Error() != c.want {
 			t.Errorf("got  %v\nwant %s", err, c.want)
 		}
+	}
+}
+
+// A test or a program can have a broker whenever it wants one: it is there in
+// less than 1 ms.
+func TestStartIsImmediate(t *testing.T) {
+	if broker.RaceEnabled {
+		t.Skip("the race detector has its own price")
+	}
+	best := time.Hour
+	for range 20 {
+		begun := time.Now()
+		b, err := broker.Start(broker.Config{Port: broker.RandomPort, MonitorPort: broker.RandomPort})
+		best = min(best, time.Since(begun))
+		check(t, err)
+		check(t, b.Shutdown(t.Context()))
+	}
+	t.Logf("the fastest of 20 starts took %v", best)
+	if best >= time.Millisecond {
+		t.Errorf("the fastest of 20 starts took %v, want less than 1 ms", best)
 	}
 }
 

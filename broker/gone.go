@@ -11,8 +11,8 @@ const (
 	maxClosed = 10000
 	// maxSubsLeft, maxSubsText and maxAbout bound what is remembered of each:
 	// so many subscriptions, with so many bytes of subject, queue and sid for
-	// all of them, and so many bytes of name, language and version each. All of
-	// them together take some 40 MB at most (computed).
+	// all of them, and so many bytes of name, language, version and user each.
+	// All of them together take some 45 MB at most (computed).
 	maxSubsLeft = 16
 	maxSubsText = 1024
 	maxAbout    = 256
@@ -54,7 +54,7 @@ func (c *client) record() *connInfo {
 	info.Stop, info.Reason = &now, string(c.reason)
 	info.left = c.left
 	info.NumSubs = uint32(min(c.left.number, math.MaxUint32))
-	for _, text := range []*string{&info.Name, &info.Lang, &info.Version} {
+	for _, text := range []*string{&info.Name, &info.Lang, &info.Version, &info.user} {
 		*text = strings.Clone((*text)[:min(len(*text), maxAbout)])
 	}
 	return info

@@ -40,7 +40,7 @@ func TestMachineMemory(t *testing.T) {
 	if got := machineMemory(); got < 64<<20 {
 		t.Errorf("the machine has %d bytes", got)
 	}
-	if cfg := (Config{}).withDefaults(); cfg.MemoryBudget < 4*cfg.MaxPayload || cfg.validate() != nil {
+	if cfg := (Config{}).WithDefaults(); cfg.MemoryBudget < 4*cfg.MaxPayload || cfg.validate() != nil {
 		t.Errorf("the default budget is %d: %v", cfg.MemoryBudget, cfg.validate())
 	}
 }

@@ -91,7 +91,7 @@ func observe(t *testing.T, url, addr string, m monitored) map[string]any {
 // act is what well-behaved clients do.
 func act(t *testing.T, connect func(string, ...nats.Option) *nats.Conn) {
 	t.Helper()
-	pub, sub, quiet := connect("pub"), connect("sub"), connect("quiet", nats.NoEcho())
+	pub, sub, quiet := connect("pub", nats.Token("secret")), connect("sub"), connect("quiet", nats.NoEcho(), nats.UserInfo("bob", "secret"))
 	subscribe := func(nc *nats.Conn, subject, queue string) *nats.Subscription {
 		s, err := nc.QueueSubscribeSync(subject, queue)
 		check(t, err)
@@ -154,7 +154,7 @@ func offend(t *testing.T, addr string) {
 	for _, name := range slices.Sorted(maps.Keys(offences)) {
 		conn, err := net.Dial("tcp", addr)
 		check(t, err)
-		hello := fmt.Sprintf("CONNECT {\"verbose\":false,\"name\":%q,\"lang\":\"raw\",\"version\":\"1\"}\r\nPING\r\n", name)
+		hello := fmt.Sprintf("CONNECT {\"verbose\":false,\"name\":%q,\"lang\":\"raw\",\"version\":\"1\",\"user\":\"eve\"}\r\nPING\r\n", name)
 		if !strings.HasPrefix(offences[name], "CONNECT") { // nats-server forgets the subscriptions before it refuses
 			hello = strings.Replace(hello, "PING", "SUB mine 1\r\nPING", 1)
 		}
@@ -197,6 +197,9 @@ func seenVarz(seen map[string]any, m monitored) {
 func seenConnz(seen map[string]any, m monitored) {
 	for _, query := range []string{
 		"", "limit=2", "offset=1", "offset=99", "limit=-1", "state=closed", "state=all", "state=any&limit=1", "cid=999999", "acc=$G", "acc=NONE",
+		"user=bob", "user=bob&state=all", "user=eve", "user=eve&state=closed", "user=eve&state=all&limit=2", "user=%5BREDACTED%5D",
+		"user=nobody", "user=nobody&state=closed", "user=nobody&state=all", "user=bob&cid=1", "user=nobody&cid=1",
+		"mqtt_client=x", "mqtt_client=x&state=all", "mqtt_client=x&user=bob",
 	} {
 		c := m.connz(query)
 		seen["connz "+query] = fmt.Sprint(c.NumConns, c.Total, c.Offset, c.Limit, len(c.Conns))

@@ -26,7 +26,7 @@ func (d *discardStream) close() error                { return nil }
 
 // benchBroker is the part of a broker that a publish passes.
 func benchBroker() *Broker {
-	cfg := Config{}.withDefaults()
+	cfg := Config{}.WithDefaults()
 	now := time.Now()
 	return &Broker{cfg: cfg, log: cfg.Logger, started: now, routes: newRouting(), liveness: newLiveness(cfg, now)}
 }

@@ -8,9 +8,11 @@ import (
 	"math"
 	"os"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"vigil/broker"
 	"vigil/internal/cli"
@@ -29,10 +31,18 @@ func brokerCommand() *cobra.Command {
 		Long: `Serve; prints the URL that clients connect to.
 
 SIGINT and SIGTERM stop the broker. SIGUSR2 makes it a lame duck: it takes no
-more clients, tells those it has, closes them one by one and then ends.`,
+more clients, tells those it has, closes them one by one and then ends. SIGHUP
+changes nothing: there is no configuration to read anew.
+
+When clients have given up much of what they made the broker hold, it gives the
+memory back to the system within seconds.
+
+Sizes are bytes, or have a unit: K, M and G are powers of 1000, KB, MB and GB of
+1024.`,
 		Example: `  vigil broker
   vigil broker -p -1          any free port
   vigil broker -m 8222        monitoring on http://127.0.0.1:8222
+  vigil broker --max_payload 8MB --memory_budget 2GB
   vigil broker -a 0.0.0.0     every interface: there is no authentication`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -64,15 +74,34 @@ more clients, tells those it has, closes them one by one and then ends.`,
 	for _, name := range []string{"net", "server_name"} {
 		flags.Lookup(name).Hidden = true
 	}
+	limits := limitFlags(&cfg)
+	flags.AddFlagSet(limits)
+	cmd.SetUsageFunc(func(cmd *cobra.Command) error { return writeUsage(cmd, limits) })
 	return cmd
+}
+
+// writeUsage writes how a command is used, with a group of its flags apart.
+func writeUsage(cmd *cobra.Command, group *pflag.FlagSet) error {
+	rest := pflag.NewFlagSet("Flags", pflag.ContinueOnError)
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if group.Lookup(f.Name) == nil {
+			rest.AddFlag(f)
+		}
+	})
+	_, err := fmt.Fprintf(cmd.OutOrStderr(), "Usage:\n  %s\n\nExamples:\n%s\n\nFlags:\n%s\n%s:\n%s",
+		cmd.UseLine(), cmd.Example, rest.FlagUsages(), group.Name(), group.FlagUsages())
+	return err
 }
 
 // serve runs a broker until the command's context ends or it has gone as a
 // lame duck.
 func serve(cmd *cobra.Command, cfg broker.Config, files *runFiles) (err error) {
-	duck, ignore := lameDuckSignal()
+	duck, reload, ignore := brokerSignals()
 	defer ignore()
 	b, err := broker.Start(cfg)
+	if wrong, ok := errors.AsType[*broker.ConfigError](err); ok {
+		return wrongFlags(wrong)
+	}
 	if err != nil {
 		return err
 	}
@@ -83,16 +112,33 @@ func serve(cmd *cobra.Command, cfg broker.Config, files *runFiles) (err error) {
 		return errors.Join(err, stop(b))
 	}
 	defer func() { err = errors.Join(err, files.remove()) }()
+	ctx, cancel := context.WithCancel(cmd.Context())
+	var pumps sync.WaitGroup
+	pumps.Go(func() { returnMemory(ctx, b) })
+	defer pumps.Wait()
+	defer cancel()
 	fmt.Fprintln(cmd.OutOrStdout(), b.URL())
-	select {
-	case <-cmd.Context().Done():
-		return stop(b)
-	case <-duck:
+	return attend(cmd.Context(), b, cfg.Logger, duck, reload)
+}
+
+// attend waits for what ends the broker, and ends it.
+func attend(ctx context.Context, b *broker.Broker, log *slog.Logger, duck, reload <-chan os.Signal) error {
+	for {
+		select {
+		case <-reload:
+			if log != nil {
+				log.Info("SIGHUP is ignored: there is no configuration to read anew")
+			}
+			continue
+		case <-ctx.Done():
+			return stop(b)
+		case <-duck:
+		}
+		if err := b.LameDuck(ctx); err != nil && ctx.Err() == nil {
+			return err
+		}
+		return stop(b) // the context may have cut it short
 	}
-	if err := b.LameDuck(cmd.Context()); err != nil && cmd.Context().Err() == nil {
-		return err
-	}
-	return stop(b) // the context may have cut it short
 }
 
 func stop(b *broker.Broker) error {

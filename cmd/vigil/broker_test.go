@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,7 +12,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"vigil/broker"
 )
@@ -32,12 +33,51 @@ func TestMain(m *testing.M) {
 type running struct {
 	cmd    *exec.Cmd
 	url    string
-	errors strings.Builder
+	errors words
 }
+
+// words is what a program says, as it comes.
+type words struct {
+	mu    sync.Mutex
+	text  strings.Builder
+	heard chan struct{} // has a value when there is more
+}
+
+// Write implements io.Writer.
+func (w *words) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	select {
+	case w.heard <- struct{}{}:
+	default:
+	}
+	return w.text.Write(p)
+}
+
+func (w *words) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.String()
+}
+
+// await waits until something was said.
+func (w *words) await(t *testing.T, text string) {
+	t.Helper()
+	for deadline := time.After(patience); !strings.Contains(w.String(), text); {
+		select {
+		case <-w.heard:
+		case <-deadline:
+			t.Fatalf("not said: %q, but %q", text, w)
+		}
+	}
+}
+
+// patience is how long tests wait for what must happen.
+const patience = 20 * time.Second
 
 func runBroker(t *testing.T, args ...string) *running {
 	t.Helper()
-	r := &running{cmd: exec.Command(os.Args[0], append([]string{"broker"}, args...)...)}
+	r := &running{errors: words{heard: make(chan struct{}, 1)}, cmd: exec.Command(os.Args[0], append([]string{"broker"}, args...)...)}
 	r.cmd.Env = append(os.Environ(), programEnv+"=1")
 	r.cmd.Stderr = &r.errors
 	out, err := r.cmd.StdoutPipe()
@@ -62,7 +102,7 @@ func runBroker(t *testing.T, args ...string) *running {
 // ends waits for the program and wants exit status 0 and no complaint.
 func (r *running) ends(t *testing.T) {
 	t.Helper()
-	if err := r.cmd.Wait(); err != nil || r.errors.Len() > 0 {
+	if err := r.cmd.Wait(); err != nil || r.errors.String() != "" {
 		t.Errorf("ended with %v, said %q", err, r.errors.String())
 	}
 }
@@ -137,17 +177,30 @@ func TestBrokerFails(t *testing.T) {
 		{"-p " + port, 1, "address already in use"},
 		{"-p -1 -m " + port, 1, "listen for monitoring"},
 		{"-p -1 --http_port 70000", 2, "http_port 70000: want 1 to 65535"},
+		{"-p -1 --max_payload x", 2, `"--max_payload" flag: want a size`},
+		{"-p -1 --max_pending 5", 2, "--max_pending 5: want at least --max_payload, 1048576"},
+		{"-p -1 --connect_urls nowhere", 2, `--connect_urls: "nowhere": want host:port`},
 		{"-p -1 -P /nowhere/vigil.pid", 1, "pid file: write: "},
 		{"-p -1 --ports_file_dir /nowhere", 1, "ports file: write: "},
 	} {
-		cmd := exec.Command(os.Args[0], append([]string{"broker"}, strings.Fields(c.args)...)...)
-		cmd.Env = append(os.Environ(), programEnv+"=1")
-		out, err := cmd.CombinedOutput()
-		exit, ok := errors.AsType[*exec.ExitError](err)
-		if !ok || exit.ExitCode() != c.status || !strings.Contains(string(out), c.want) || strings.Count(string(out), "\n") != 1 {
-			t.Errorf("%s: %v, said %q", c.args, err, out)
+		out := programSays(t, c.status, append([]string{"broker"}, strings.Fields(c.args)...)...)
+		if !strings.Contains(out, c.want) || strings.Count(out, "\n") != 1 {
+			t.Errorf("%s: said %q", c.args, out)
 		}
 	}
+}
+
+// programSays runs the program, which is to end with a status, and returns what
+// it said.
+func programSays(t *testing.T, status int, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), programEnv+"=1")
+	out, err := cmd.CombinedOutput()
+	if cmd.ProcessState.ExitCode() != status {
+		t.Errorf("%q: ended with %v, said %q, want status %d", args, err, out, status)
+	}
+	return string(out)
 }
 
 // When the second file cannot be written the first does not stay, and a file

@@ -1,0 +1,6 @@
+//go:build race
+
+package main
+
+// raceEnabled: what the race detector itself holds does not come back.
+const raceEnabled = true
