@@ -1,0 +1,118 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// timing says how long the parts of a round take.
+type timing struct {
+	warm, window time.Duration
+	// bytes and messages bound about what a verifying round delivers and
+	// publishes.
+	bytes, messages int
+}
+
+// sample is what a round of a scenario measured; none where there is nothing
+// to measure.
+type sample struct {
+	perSecond float64 // of what the scenario counts
+	cpu       float64 // the contender's time for each of them, in microseconds
+	p50, p99  float64 // in microseconds
+	peak      float64 // the contender's memory, in KiB
+	each      float64 // its memory for each connection or subscription, in KiB
+}
+
+// noSample has no figure.
+func noSample() sample {
+	return sample{none, none, none, none, none, none}
+}
+
+// stopwatch takes the difference of two readings.
+type stopwatch struct {
+	meter meter
+	count func() int64
+	at    time.Time
+	cpu   time.Duration
+	known bool
+	done  int64
+}
+
+func startWatch(m meter, count func() int64) stopwatch {
+	w := stopwatch{meter: m, count: count, at: time.Now(), done: count()}
+	w.cpu, w.known = m.cpu()
+	return w
+}
+
+// stop returns how many were counted a second, and what each cost the
+// contender, in microseconds.
+func (w stopwatch) stop() (perSecond, cpu float64) {
+	now, spent := startWatch(w.meter, w.count), none
+	done := float64(now.done - w.done)
+	if w.known && now.known && done > 0 {
+		spent = micros(now.cpu-w.cpu) / done
+	}
+	return done / now.at.Sub(w.at).Seconds(), spent
+}
+
+// measure is a measured round of a flow.
+func (f flow) measure(ctx context.Context, t *target, timing timing) (sample, error) {
+	s := noSample()
+	expected, err := f.expected(t.dialect)
+	if err != nil {
+		return s, err
+	}
+	p, err := f.connect(ctx, t.dialect, t.addr)
+	defer p.end()
+	if err != nil {
+		return s, err
+	}
+	p.readers.Go(p.watch) // ends with the flow; end waits for it
+	if err := p.receive(expected); err != nil {
+		return s, err
+	}
+	chunks := f.chunks(t.dialect)
+	p.publish(f.chunk(t.dialect), func(_, k int) []byte { return chunks[k%len(chunks)] })
+	if err := p.wait(timing.warm); err != nil {
+		return s, err
+	}
+	watch := startWatch(t.meter, p.window.total)
+	if err := p.wait(timing.window); err != nil {
+		return s, err
+	}
+	s.perSecond, s.cpu = watch.stop()
+	s.peak = t.meter.peak()
+	p.window.stop()
+	if err := p.finish(); err != nil {
+		return s, err
+	}
+	if got, want := p.window.total(), p.window.published()*int64(f.copies()); got != want {
+		return s, fmt.Errorf("%d deliveries of %d messages, want %d", got, p.window.published(), want)
+	}
+	return s, nil
+}
+
+// expected returns the checkers of a measured round.
+func (f flow) expected(d dialect) (func(int) (checker, error), error) {
+	if f.subscribers == 0 {
+		return nil, nil
+	}
+	first, err := f.tape(d)
+	if err != nil {
+		return nil, err
+	}
+	return func(int) (checker, error) { return first.copy(), nil }, nil
+}
+
+// wait lets the flow run for d.
+func (p *pumps) wait(d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-p.ctx.Done():
+		return context.Cause(p.ctx)
+	}
+}

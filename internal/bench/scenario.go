@@ -1,0 +1,106 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Scenario is one thing that is measured. Its fields are for those who show it.
+type Scenario struct {
+	// Name is what it is asked for by.
+	Name string
+	// About says what happens, in a few words.
+	About string
+	// Counts is what its rate counts.
+	Counts string
+
+	// speaks are the protocols in which it makes sense.
+	speaks []Protocol
+	// quick says that it belongs to a quick run.
+	quick bool
+	// most bounds the rounds, 0 for no bound: what takes long has its
+	// repetitions within a round.
+	most    int
+	options Options
+	measure func(context.Context, *target, timing) (sample, error)
+	// verify is the round that is not measured, nil for none.
+	verify func(context.Context, *target, timing) error
+	// extra is how long a round takes besides its warm-up and window.
+	extra time.Duration
+}
+
+var (
+	natsOnly  = []Protocol{NATS}
+	brokers   = []Protocol{NATS, RESP}
+	withRelay = []Protocol{NATS, RESP, Bytes}
+)
+
+// Scenarios lists all, in the order in which they are run and shown.
+func Scenarios() []Scenario {
+	return []Scenario{
+		stream("1-to-1-16B", "one publisher, one subscriber, 16 bytes", func() flow { return one(1, 1, 16) }, withRelay, true),
+		stream("1-to-1-128B", "the same, 128 bytes", func() flow { return one(1, 1, 128) }, withRelay, true),
+		stream("1-to-1-1KiB", "the same, 1 KiB", func() flow { return one(1, 1, 1<<10) }, withRelay, true),
+		stream("1-to-1-64KiB", "the same, 64 KiB", func() flow { return one(1, 1, 64<<10) }, withRelay, false),
+		stream("1-to-100", "one publisher, 100 subscribers that receive everything, 128 bytes", func() flow { return one(1, 100, 128) }, brokers, true),
+		stream("10-to-1", "ten publishers, one subscriber, 128 bytes", func() flow { return one(10, 1, 128) }, brokers, true),
+		stream("4-to-4", "four publishers, four subscribers that receive everything, 128 bytes", func() flow { return one(4, 4, 128) }, brokers, true),
+		stream("1-to-nobody", "one publisher, nobody subscribed, 128 bytes", func() flow { return one(1, 0, 128) }, brokers, true),
+		stream("1000-subjects", "1000 subjects by turns, one subscriber with a subscription for each, 128 bytes", func() flow { return manySubjects(1000, 128) }, brokers, true),
+		stream("100k-wildcards", "100,000 wildcard subscriptions, as many subjects in random order, each matching one, 128 bytes", func() flow { return manyWildcards(100_000, 128) }, natsOnly, false),
+		stream("queue-of-8", "one publisher, a queue group of eight, 128 bytes", queueFlow, natsOnly, false),
+		stream("headers", "one publisher, one subscriber, 128 bytes behind headers", headerFlow, natsOnly, false),
+	}
+}
+
+// queueFlow shares messages out to a queue group.
+func queueFlow() flow {
+	f := one(1, 8, 128)
+	f.queue = "workers"
+	return f
+}
+
+// headerFlow has a header block in front of every payload.
+func headerFlow() flow {
+	f := one(1, 1, 128)
+	f.header = "NATS/1.0\r\nTrace: 0123456789abcdef\r\nContent-Type: text/plain\r\n\r\n"
+	return f
+}
+
+// stream is the scenario of a flow. That is made when it is needed, since some
+// have many subjects.
+func stream(name, about string, make func() flow, speaks []Protocol, quick bool) Scenario {
+	f := sync.OnceValue(make)
+	return Scenario{
+		Name: name, About: about, Counts: "deliveries", speaks: speaks, quick: quick,
+		measure: func(ctx context.Context, t *target, timing timing) (sample, error) {
+			return f().measure(ctx, t, timing)
+		},
+		verify: func(ctx context.Context, t *target, timing timing) error { return f().verify(ctx, t, timing) },
+	}
+}
+
+// Choose returns the scenarios of those names, in their own order: all for
+// none, or those of a quick run.
+func Choose(names []string, quick bool) ([]Scenario, error) {
+	all := Scenarios()
+	known := make([]string, len(all))
+	for i, s := range all {
+		known[i] = s.Name
+	}
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return nil, fmt.Errorf("unknown scenario %q: want %s", name, strings.Join(known, ", "))
+		}
+	}
+	return slices.DeleteFunc(all, func(s Scenario) bool {
+		if len(names) > 0 {
+			return !slices.Contains(names, s.Name)
+		}
+		return quick && !s.quick
+	}), nil
+}
