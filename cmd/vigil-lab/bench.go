@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -34,6 +35,9 @@ with the medians of the rounds; null is "does not apply".
   p50_us, p99_us  latency
   rss_kib         the most memory that the broker's process had
   kib_per_conn    its memory for each connection (or subscription)
+  worst_second    beside a stuck subscriber: the least that the others had in a
+                  second, as a share of their usual rate; also calm_*, which is
+                  before it was stuck, and seconds, one by one
   *_span          the least and the most of the rounds
   noisy           whether the rounds lie more than 30 %% apart
   error           why the broker is out of the scenario, if it is
@@ -104,7 +108,7 @@ func (f *benchFlags) check(cmd *cobra.Command) (bench.Bench, error) {
 		return bench.Bench{}, &cli.UsageError{Err: err}
 	}
 	return bench.Bench{
-		Contenders: contenders(), Scenarios: scenarios, Rounds: f.rounds, Quick: f.quick, ProfileDir: f.profile,
+		Contenders: contenders(f.quick), Scenarios: scenarios, Rounds: f.rounds, Quick: f.quick, ProfileDir: f.profile,
 	}, nil
 }
 
@@ -113,6 +117,11 @@ func (f *benchFlags) run(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
+	chart, err := f.chart()
+	if err != nil {
+		return err
+	}
+	defer chart.Close()
 	if f.profile != "" {
 		if err := os.MkdirAll(f.profile, 0o755); err != nil {
 			return fmt.Errorf("profiles: %w", err)
@@ -135,7 +144,31 @@ func (f *benchFlags) run(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	return f.show(out, b, results)
+	return errors.Join(f.show(out, b, results), f.draw(chart, b, results))
+}
+
+// chart opens the file of the chart, nil if none was asked for: what cannot be
+// written is to be known before everything is measured.
+func (f *benchFlags) chart() (*os.File, error) {
+	if f.svg == "" {
+		return nil, nil
+	}
+	file, err := os.OpenFile(f.svg, os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("chart: %w", err)
+	}
+	return file, nil
+}
+
+// draw writes the chart in place of what was in its file.
+func (f *benchFlags) draw(file *os.File, b bench.Bench, results []bench.Result) error {
+	if file == nil {
+		return nil
+	}
+	if err := file.Truncate(0); err != nil {
+		return fmt.Errorf("chart: %w", err)
+	}
+	return bench.WriteSVG(file, b, results, bench.Ratios(results, lab.Vigil, lab.NATSServer))
 }
 
 // show writes the results in the forms that were asked for.
@@ -152,23 +185,31 @@ func (f *benchFlags) show(out io.Writer, b bench.Bench, results []bench.Result) 
 }
 
 // contenders are all that can be measured; ratios compare the first two.
-func contenders() []bench.Contender {
-	all := []bench.Contender{
+func contenders(quick bool) []bench.Contender {
+	return []bench.Contender{
 		{Name: lab.Vigil, Command: served(lab.Vigil)},
 		{Name: lab.NATSServer, Command: served(lab.NATSServer)},
-		{Name: "redis", Protocol: bench.RESP},
+		redis(quick),
 		{Name: "relay", Protocol: bench.Bytes, Command: func(bench.Options) fault.Command {
 			return fault.Command{Args: []string{bench.RelayCommand, anyPort}}
 		}},
 	}
-	if path, err := bench.FindRedis(); err != nil {
-		all[2].Missing = err.Error()
-	} else {
-		all[2].Command = func(bench.Options) fault.Command {
-			return fault.Command{Args: []string{bench.RedisCommand, path}}
-		}
+}
+
+// redis is redis-server, if it can be measured and there is time for it.
+func redis(quick bool) bench.Contender {
+	c := bench.Contender{Name: "redis", Protocol: bench.RESP}
+	path, err := bench.FindRedis()
+	switch {
+	case err != nil:
+		c.Missing = err.Error()
+	case quick:
+		c.Missing = "a quick run has no time for it"
 	}
-	return all
+	c.Command = func(bench.Options) fault.Command {
+		return fault.Command{Args: []string{bench.RedisCommand, path}}
+	}
+	return c
 }
 
 // anyPort lets the system choose.

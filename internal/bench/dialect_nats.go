@@ -34,9 +34,12 @@ func (natsDialect) appendDelivery(b []byte, m message) []byte {
 	return appendBody(b, m)
 }
 
-// appendBody appends what the two have in common: the sizes, the header block
-// and the payload.
+// appendBody appends what the two have in common: the reply subject, the sizes,
+// the header block and the payload.
 func appendBody(b []byte, m message) []byte {
+	if m.reply != "" {
+		b = append(append(b, ' '), m.reply...)
+	}
 	if m.header != "" {
 		b = strconv.AppendInt(append(b, ' '), int64(len(m.header)), 10)
 	}

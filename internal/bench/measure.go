@@ -12,6 +12,10 @@ type timing struct {
 	// bytes and messages bound about what a verifying round delivers and
 	// publishes.
 	bytes, messages int
+	// crowd is how many idle connections there are, if the system allows it,
+	// and pings how long they are pinged.
+	crowd int
+	pings time.Duration
 }
 
 // sample is what a round of a scenario measured; none where there is nothing
@@ -22,11 +26,20 @@ type sample struct {
 	p50, p99  float64 // in microseconds
 	peak      float64 // the contender's memory, in KiB
 	each      float64 // its memory for each connection or subscription, in KiB
+
+	// Of the scenario with a stuck subscriber: the least that the others had
+	// in a second with it and without, as shares of what they usually have,
+	// and the latency without it, in microseconds.
+	worst, calmWorst, calmP99 float64
+	seconds                   []Second
 }
 
 // noSample has no figure.
 func noSample() sample {
-	return sample{none, none, none, none, none, none}
+	return sample{
+		perSecond: none, cpu: none, p50: none, p99: none, peak: none, each: none,
+		worst: none, calmWorst: none, calmP99: none,
+	}
 }
 
 // stopwatch takes the difference of two readings.
@@ -58,6 +71,12 @@ func (w stopwatch) stop() (perSecond, cpu float64) {
 
 // measure is a measured round of a flow.
 func (f flow) measure(ctx context.Context, t *target, timing timing) (sample, error) {
+	return f.measureWith(ctx, t, timing, nil)
+}
+
+// measureWith is a measured round of a flow, with something beside it: that is
+// called with how long to go on, for the warm-up and for the window.
+func (f flow) measureWith(ctx context.Context, t *target, timing timing, beside func(time.Duration) error) (sample, error) {
 	s := noSample()
 	expected, err := f.expected(t.dialect)
 	if err != nil {
@@ -74,11 +93,14 @@ func (f flow) measure(ctx context.Context, t *target, timing timing) (sample, er
 	}
 	chunks := f.chunks(t.dialect)
 	p.publish(f.chunk(t.dialect), func(_, k int) []byte { return chunks[k%len(chunks)] })
-	if err := p.wait(timing.warm); err != nil {
+	if beside == nil {
+		beside = func(d time.Duration) error { return pause(p.ctx, d) }
+	}
+	if err := beside(timing.warm); err != nil {
 		return s, err
 	}
 	watch := startWatch(t.meter, p.window.total)
-	if err := p.wait(timing.window); err != nil {
+	if err := beside(timing.window); err != nil {
 		return s, err
 	}
 	s.perSecond, s.cpu = watch.stop()
@@ -103,16 +125,4 @@ func (f flow) expected(d dialect) (func(int) (checker, error), error) {
 		return nil, err
 	}
 	return func(int) (checker, error) { return first.copy(), nil }, nil
-}
-
-// wait lets the flow run for d.
-func (p *pumps) wait(d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-p.ctx.Done():
-		return context.Cause(p.ctx)
-	}
 }

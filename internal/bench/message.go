@@ -1,15 +1,14 @@
 package bench
 
-import (
-	"fmt"
-	"strconv"
-)
+import "fmt"
 
 // message is one publish and what becomes of it.
 type message struct {
 	subject string
 	// sid is the number of the subscription that it is delivered to.
 	sid int
+	// reply is where an answer is expected, "" for nowhere.
+	reply string
 	// header is its header block, "" for none.
 	header  string
 	payload []byte
@@ -63,13 +62,24 @@ func readNumber(b []byte) (publisher, sequence int, err error) {
 	if len(b) < numberDigits {
 		return 0, 0, fmt.Errorf("payload of %d bytes has no number", len(b))
 	}
-	if publisher, err = strconv.Atoi(string(b[:publisherDigits])); err != nil {
+	if publisher, err = readDigits(b[:publisherDigits]); err != nil {
 		return 0, 0, fmt.Errorf("number of a publisher: %w", err)
 	}
-	if sequence, err = strconv.Atoi(string(b[publisherDigits:numberDigits])); err != nil {
+	if sequence, err = readDigits(b[publisherDigits:numberDigits]); err != nil {
 		return 0, 0, fmt.Errorf("number of a message: %w", err)
 	}
 	return publisher, sequence, nil
+}
+
+// readDigits reads what putDigits wrote.
+func readDigits(b []byte) (n int, err error) {
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return 0, fmt.Errorf("%q is no number", b)
+		}
+		n = n*10 + int(c-'0')
+	}
+	return n, nil
 }
 
 // plain is the payload of a message that has no number: size bytes that are no

@@ -43,10 +43,7 @@ func (s step) what() string {
 func (b Bench) plan() []step {
 	var all []step
 	for _, s := range b.Scenarios {
-		rounds := b.Rounds
-		if s.most > 0 {
-			rounds = min(rounds, s.most)
-		}
+		rounds := b.rounds(s)
 		if s.verify != nil {
 			for _, c := range b.entrants(s) {
 				all = append(all, step{scenario: s, contender: c, kind: verifying, options: s.options})
@@ -64,6 +61,17 @@ func (b Bench) plan() []step {
 		}
 	}
 	return all
+}
+
+// rounds is how many measured rounds a scenario has.
+func (b Bench) rounds(s Scenario) int {
+	switch {
+	case s.most == 0:
+		return b.Rounds
+	case b.Quick:
+		return 1
+	}
+	return min(b.Rounds, s.most)
 }
 
 // first reports whether c is the contender that is profiled.
@@ -85,7 +93,10 @@ func (b Bench) Length() time.Duration {
 	t := b.timing()
 	var all time.Duration
 	for _, s := range b.plan() {
-		all += startCost + s.scenario.extra
+		all += startCost
+		if s.scenario.extra != nil {
+			all += s.scenario.extra(t)
+		}
 		if s.kind != verifying {
 			all += t.warm + t.window
 		}

@@ -2,8 +2,10 @@ package bench
 
 import (
 	"bytes"
+	"encoding/xml"
 	"errors"
 	"flag"
+	"io"
 	"os"
 	"testing"
 
@@ -20,7 +22,9 @@ func example() (Bench, []Result) {
 	flow := Scenario{Name: "1-to-1-128B", Counts: "deliveries"}
 	latency := Scenario{Name: "request-reply", Counts: "requests"}
 	at := func(perSecond, cpu, p50, p99, peak, each float64) sample {
-		return sample{perSecond, cpu, p50, p99, peak, each}
+		s := noSample()
+		s.perSecond, s.cpu, s.p50, s.p99, s.peak, s.each = perSecond, cpu, p50, p99, peak, each
+		return s
 	}
 	return b, []Result{
 		newResult(flow, "vigil", &mark{samples: []sample{
@@ -63,5 +67,32 @@ func golden(t *testing.T, file string, got []byte) {
 	}
 	if !bytes.Equal(got, want) {
 		t.Errorf("%s differs (-update writes it anew); got:\n%s", file, got)
+	}
+}
+
+func TestChart(t *testing.T) {
+	b, results := example()
+	results[0].Broker = `<vigil & "co">`
+	b.Contenders[0].Name = results[0].Broker
+	var chart bytes.Buffer
+	if err := WriteSVG(&chart, b, results, Ratios(results, b.Contenders[0].Name, "nats-server")); err != nil {
+		t.Fatal(err)
+	}
+	bars := 0
+	for decoder := xml.NewDecoder(bytes.NewReader(chart.Bytes())); ; {
+		token, err := decoder.Token()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatalf("not well-formed: %v\n%s", err, chart.Bytes())
+		}
+		if e, ok := token.(xml.StartElement); ok && e.Name.Local == "rect" {
+			bars++
+		}
+	}
+	// Those with a processor time or memory, and the background.
+	if bars != 3+2+1 {
+		t.Errorf("%d rectangles", bars)
 	}
 }

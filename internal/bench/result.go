@@ -1,10 +1,8 @@
 package bench
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 )
 
 // Result is what a contender came to in a scenario. A nil figure does not apply
@@ -23,6 +21,11 @@ type Result struct {
 	Peak *Summary
 	// Each is its memory for each connection or subscription, in KiB.
 	Each *Summary
+	// Worst is the least that the subscribers beside a stuck one had in a
+	// second, as a share of what they usually have, and CalmWorst that before
+	// it was stuck, when P99 was CalmP99. Seconds are those of the last round.
+	Worst, CalmWorst, CalmP99 *Summary
+	Seconds                   []Second
 	// Err is why the contender is out of the scenario, nil if it is not.
 	Err error
 }
@@ -39,12 +42,18 @@ func newResult(s Scenario, broker string, m *mark) Result {
 		{&r.P99, func(s sample) float64 { return s.p99 }},
 		{&r.Peak, func(s sample) float64 { return s.peak }},
 		{&r.Each, func(s sample) float64 { return s.each }},
+		{&r.Worst, func(s sample) float64 { return s.worst }},
+		{&r.CalmWorst, func(s sample) float64 { return s.calmWorst }},
+		{&r.CalmP99, func(s sample) float64 { return s.calmP99 }},
 	} {
 		all := make([]float64, len(m.samples))
 		for i, s := range m.samples {
 			all[i] = figure.of(s)
 		}
 		*figure.summary = summarize(all)
+	}
+	if last := len(m.samples) - 1; last >= 0 {
+		r.Seconds = m.samples[last].seconds
 	}
 	return r
 }
@@ -97,7 +106,7 @@ func quotient(a, b *Summary) *float64 {
 	if a == nil || b == nil || b.Median == 0 {
 		return nil
 	}
-	return new(a.Median / b.Median)
+	return new(rounded(a.Median / b.Median))
 }
 
 // Failure returns the errors of all contenders that are out of a scenario.
@@ -110,73 +119,6 @@ func Failure(results []Result) error {
 	}
 	if len(all) > 0 {
 		return fmt.Errorf("bench: %w", errors.Join(all...))
-	}
-	return nil
-}
-
-// jsonResult is a Result as it is written.
-type jsonResult struct {
-	Scenario   string   `json:"scenario"`
-	Broker     string   `json:"broker"`
-	PerSecond  *float64 `json:"msgs_per_s"`
-	CPU        *float64 `json:"cpu_us_per_msg"`
-	P50        *float64 `json:"p50_us"`
-	P99        *float64 `json:"p99_us"`
-	Peak       *float64 `json:"rss_kib"`
-	Each       *float64 `json:"kib_per_conn"`
-	Rounds     int      `json:"rounds"`
-	PerSecondS span     `json:"msgs_per_s_span"`
-	CPUS       span     `json:"cpu_us_per_msg_span"`
-	P99S       span     `json:"p99_us_span"`
-	Noisy      bool     `json:"noisy"`
-	Error      string   `json:"error,omitempty"`
-}
-
-// span is the least and the most of the rounds, null if there is none.
-type span *[2]float64
-
-func medianOf(s *Summary) *float64 {
-	if s == nil {
-		return nil
-	}
-	return &s.Median
-}
-
-func spanOf(s *Summary) span {
-	if s == nil {
-		return nil
-	}
-	return &[2]float64{s.Min, s.Max}
-}
-
-func (r Result) json() jsonResult {
-	j := jsonResult{
-		Scenario: r.Scenario.Name, Broker: r.Broker, Rounds: r.Rounds,
-		PerSecond: medianOf(r.PerSecond), CPU: medianOf(r.CPU), P50: medianOf(r.P50), P99: medianOf(r.P99),
-		Peak: medianOf(r.Peak), Each: medianOf(r.Each),
-		PerSecondS: spanOf(r.PerSecond), CPUS: spanOf(r.CPU), P99S: spanOf(r.P99),
-		Noisy: r.Noisy(),
-	}
-	if r.Err != nil {
-		j.Error = r.Err.Error()
-	}
-	return j
-}
-
-// WriteJSON writes an object a line: one for each result, then one for each
-// ratio.
-func WriteJSON(w io.Writer, results []Result, ratios []Ratio) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	for _, r := range results {
-		if err := enc.Encode(r.json()); err != nil {
-			return fmt.Errorf("bench: write results: %w", err)
-		}
-	}
-	for _, r := range ratios {
-		if err := enc.Encode(r); err != nil {
-			return fmt.Errorf("bench: write ratios: %w", err)
-		}
 	}
 	return nil
 }

@@ -42,6 +42,10 @@ const (
 	quickRounds = 3
 )
 
+// quickBudget is when a quick run begins to leave out all but first rounds, so
+// that it ends in time on a slow machine, too.
+const quickBudget = 35 * time.Second
+
 func (b Bench) withDefaults() Bench {
 	if b.Rounds == 0 {
 		b.Rounds = fullRounds
@@ -57,9 +61,15 @@ func (b Bench) withDefaults() Bench {
 
 func (b Bench) timing() timing {
 	if b.Quick {
-		return timing{warm: 100 * time.Millisecond, window: 250 * time.Millisecond, bytes: 8 << 20, messages: 50_000}
+		return timing{
+			warm: 100 * time.Millisecond, window: 250 * time.Millisecond, bytes: 8 << 20, messages: 50_000,
+			crowd: crowdQuick, pings: time.Second,
+		}
 	}
-	return timing{warm: 300 * time.Millisecond, window: time.Second, bytes: 64 << 20, messages: 200_000}
+	return timing{
+		warm: 300 * time.Millisecond, window: time.Second, bytes: 64 << 20, messages: 200_000,
+		crowd: crowdMost, pings: 2 * time.Second,
+	}
 }
 
 // mark is what a contender has come to in a scenario.
@@ -73,6 +83,7 @@ type mark struct {
 func (b Bench) Run(ctx context.Context) ([]Result, error) {
 	b = b.withDefaults()
 	plan := b.plan()
+	began := time.Now()
 	marks := make(map[[2]string]*mark)
 	for i, s := range plan {
 		key := [2]string{s.scenario.Name, s.contender.Name}
@@ -80,6 +91,9 @@ func (b Bench) Run(ctx context.Context) ([]Result, error) {
 			marks[key] = &mark{}
 		}
 		b.Tell(Step{Number: i, All: len(plan), Scenario: s.scenario.Name, Contender: s.contender.Name, What: s.what()})
+		if b.Quick && s.kind == measuring && s.round > 0 && time.Since(began) > quickBudget {
+			continue // the results tell how many rounds there were
+		}
 		marks[key].play(ctx, s, b.timing())
 		if ctx.Err() != nil {
 			return nil, ctx.Err()

@@ -22,15 +22,16 @@ type Scenario struct {
 	speaks []Protocol
 	// quick says that it belongs to a quick run.
 	quick bool
-	// most bounds the rounds, 0 for no bound: what takes long has its
-	// repetitions within a round.
+	// most bounds the rounds of what takes long and varies little, 0 for no
+	// bound. In a quick run it has one.
 	most    int
 	options Options
 	measure func(context.Context, *target, timing) (sample, error)
 	// verify is the round that is not measured, nil for none.
 	verify func(context.Context, *target, timing) error
-	// extra is how long a round takes besides its warm-up and window.
-	extra time.Duration
+	// extra is about how long a round takes besides its warm-up and window,
+	// nil for no time.
+	extra func(timing) time.Duration
 }
 
 var (
@@ -51,10 +52,36 @@ func Scenarios() []Scenario {
 		stream("4-to-4", "four publishers, four subscribers that receive everything, 128 bytes", func() flow { return one(4, 4, 128) }, brokers, true),
 		stream("1-to-nobody", "one publisher, nobody subscribed, 128 bytes", func() flow { return one(1, 0, 128) }, brokers, true),
 		stream("1000-subjects", "1000 subjects by turns, one subscriber with a subscription for each, 128 bytes", func() flow { return manySubjects(1000, 128) }, brokers, true),
-		stream("100k-wildcards", "100,000 wildcard subscriptions, as many subjects in random order, each matching one, 128 bytes", func() flow { return manyWildcards(100_000, 128) }, natsOnly, false),
+		stream("100k-wildcard", "100,000 wildcard subscriptions, as many subjects in random order, each matching one, 128 bytes", func() flow { return manyWildcards(100_000, 128) }, natsOnly, false),
 		stream("queue-of-8", "one publisher, a queue group of eight, 128 bytes", queueFlow, natsOnly, false),
 		stream("headers", "one publisher, one subscriber, 128 bytes behind headers", headerFlow, natsOnly, false),
+		{Name: "request-reply", About: "one request at a time, 16 bytes there and back: latency", Counts: "requests",
+			speaks: natsOnly, quick: true, measure: measureExchange},
+		{Name: "request-busy", About: "the same beside a flow that takes all it can get: the flow's rate and cost, the requests' latency", Counts: "deliveries of the flow",
+			speaks: natsOnly, quick: true, measure: measureBeside},
+		{Name: "idle", About: "as many idle connections with a subscription each as the descriptor limit allows: memory each", Counts: "",
+			speaks: natsOnly, quick: true, most: 3, measure: measureIdle, extra: crowdTime(3 * time.Second)},
+		{Name: "client-pings", About: "the same connections, each sending a PING once a second", Counts: "pings",
+			speaks: natsOnly, most: 3, measure: measureClientPings, extra: crowdTime(2 * time.Second)},
+		{Name: "broker-pings", About: "the same connections, each pinged by the broker once a second", Counts: "pings",
+			speaks: natsOnly, options: Options{PingInterval: pingedEvery}, most: 3, measure: measureBrokerPings, extra: crowdTime(4 * time.Second)},
+		{Name: "connects", About: "connect, subscribe, disconnect, eight clients at a time", Counts: "connections",
+			speaks: natsOnly, quick: true, measure: measureChurn},
+		{Name: "1M-subs", About: "a million different subscriptions of ten clients: memory each", Counts: "subscriptions",
+			speaks: natsOnly, most: 3, measure: measureSubscriptions, extra: always(8 * time.Second)},
+		{Name: "one-stuck", About: "100 subscribers, 5000 messages a second, and one of them ceases to read: what the others have", Counts: "deliveries",
+			speaks: natsOnly, most: 1, measure: measureStuck, extra: always(stuckWarm + stuckCalm + stuckLong)},
 	}
+}
+
+// crowdTime is how long it takes to gather a crowd, and more.
+func crowdTime(more time.Duration) func(timing) time.Duration {
+	return func(t timing) time.Duration { return time.Duration(t.crowd)*250*time.Microsecond + more }
+}
+
+// always is the same however short a run.
+func always(d time.Duration) func(timing) time.Duration {
+	return func(timing) time.Duration { return d }
 }
 
 // queueFlow shares messages out to a queue group.

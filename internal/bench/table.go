@@ -14,11 +14,10 @@ import (
 // 100 characters.
 func WriteTable(w io.Writer, results []Result, ratios []Ratio) {
 	t := table.NewWriter()
-	t.SetOutputMirror(w)
 	t.SetStyle(table.StyleLight)
 	t.Style().Format.Header = text.FormatDefault
 	t.Style().Options.DrawBorder = false
-	t.AppendHeader(table.Row{"scenario", "broker", "per s", "CPU µs", "min – max", "p50 µs", "p99 µs", "peak", "each KiB"})
+	t.AppendHeader(table.Row{"scenario", "broker", "per s", "CPU µs", "min–max", "p50", "p99", "MiB", "KiB each"})
 	var columns []table.ColumnConfig
 	for number := 3; number <= 9; number++ {
 		columns = append(columns, table.ColumnConfig{Number: number, Align: text.AlignRight, AlignHeader: text.AlignRight})
@@ -39,7 +38,9 @@ func WriteTable(w io.Writer, results []Result, ratios []Ratio) {
 			t.AppendSeparator()
 		}
 	}
-	t.Render()
+	for line := range strings.Lines(t.Render()) {
+		fmt.Fprintln(w, strings.TrimRight(line, " \n"))
+	}
 }
 
 // row is a line of the table; name is the scenario's where it begins.
@@ -53,10 +54,10 @@ func (r Result) row(name string) table.Row {
 	}
 	spread := "–"
 	if r.CPU != nil {
-		spread = short(r.CPU.Min) + " – " + short(r.CPU.Max)
+		spread = short(r.CPU.Min) + "–" + short(r.CPU.Max)
 	}
 	return table.Row{name, r.Broker + mark, rate(r.PerSecond), figure(r.CPU), spread,
-		figure(r.P50), figure(r.P99), memory(r.Peak), figure(r.Each)}
+		latency(r.P50), latency(r.P99), memory(r.Peak), figure(r.Each)}
 }
 
 // row is the line below those of a scenario.
@@ -97,12 +98,27 @@ func rate(s *Summary) string {
 	}
 }
 
+// latency writes microseconds with the unit that suits.
+func latency(s *Summary) string {
+	if s == nil {
+		return "–"
+	}
+	switch v := s.Median; {
+	case v >= 1e6:
+		return short(v/1e6) + " s"
+	case v >= 1e3:
+		return short(v/1e3) + " ms"
+	default:
+		return short(v) + " µs"
+	}
+}
+
 // memory writes KiB as MiB.
 func memory(s *Summary) string {
 	if s == nil {
 		return "–"
 	}
-	return fmt.Sprintf("%.0f MiB", s.Median/1024)
+	return fmt.Sprintf("%.0f", s.Median/1024)
 }
 
 // short writes a figure with three significant digits or all before the point.
@@ -116,12 +132,20 @@ func short(v float64) string {
 
 // WriteNotes writes what is to be known to read the table.
 func WriteNotes(w io.Writer, b Bench, results []Result) {
-	fmt.Fprintln(w, "Medians of the rounds. CPU: the broker's own time, user and system, for each delivery or whatever")
-	fmt.Fprintf(w, "is counted. Ratio: %s against %s, more than 1× is better.\n", b.Contenders[0].Name, b.Contenders[1].Name)
+	fmt.Fprintf(w, `Medians of the rounds. CPU: the broker's own processor time for each of what is
+counted; MiB: the most memory it had; KiB each: for a connection or subscription.
+Ratio: %s against %s, more than 1× is better.
+`, b.Contenders[0].Name, b.Contenders[1].Name)
 	for _, r := range results {
 		if r.Noisy() {
 			fmt.Fprintf(w, "~ rounds lie more than %.0f %% apart: measure again on a quieter machine.\n", noisy*100)
 			break
+		}
+	}
+	for _, r := range results {
+		if r.Worst != nil {
+			fmt.Fprintf(w, "%s on %s: in the worst second the others had %.1f %% of their usual rate\n    (%.1f %% before one was stuck); p99 %s (%s before).\n",
+				r.Scenario.Name, r.Broker, 100*r.Worst.Median, 100*r.CalmWorst.Median, latency(r.P99), latency(r.CalmP99))
 		}
 	}
 	for _, c := range b.Contenders {
