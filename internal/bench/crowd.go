@@ -77,14 +77,12 @@ func (c *crowd) join(t *target, i int) error {
 	}
 	// Owned by the crowd; ends with the connection; disperse waits for it.
 	c.readers.Go(func() {
-		if err := c.attend(t, conn); err != nil {
-			c.cancel(fmt.Errorf("idle connection %d: %w", i, err))
-		}
+		c.cancel(fmt.Errorf("idle connection %d: %w", i, c.attend(t, conn)))
 	})
 	return nil
 }
 
-// attend answers the broker until the connection ends.
+// attend answers the broker until the connection ends, and returns why it did.
 func (c *crowd) attend(t *target, conn *conn) error {
 	for {
 		line, err := conn.line()
