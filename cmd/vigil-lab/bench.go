@@ -30,7 +30,8 @@ With --json, standard output has one object a line for each scenario and broker,
 with the medians of the rounds; null is "does not apply".
 
   scenario, broker, rounds
-  msgs_per_s      deliveries, requests, pings or connections a second
+  counts          what is counted: deliveries, requests, pings, connections ...
+  msgs_per_s      how many of them a second
   cpu_us_per_msg  the broker's processor time for each, in microseconds
   p50_us, p99_us  latency
   rss_kib         the most memory that the broker's process had
@@ -57,6 +58,11 @@ type benchFlags struct {
 
 func benchCommand() *cobra.Command {
 	var f benchFlags
+	return f.command()
+}
+
+// command returns the command whose flags f takes.
+func (f *benchFlags) command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "What a message costs Vigil's broker, nats-server and others",
@@ -127,9 +133,9 @@ func (f *benchFlags) run(cmd *cobra.Command, _ []string) error {
 			return fmt.Errorf("profiles: %w", err)
 		}
 	}
-	out, live := io.Writer(os.Stdout), cli.Terminal(os.Stdout)
+	out := io.Writer(os.Stdout)
 	if f.json {
-		out, live = io.Discard, false
+		out = io.Discard
 	}
 	if cli.Colour(os.Stdout) {
 		text.EnableColors()
@@ -138,7 +144,7 @@ func (f *benchFlags) run(cmd *cobra.Command, _ []string) error {
 	}
 	fmt.Fprintf(out, "Measuring %d scenarios; about %v.\n\n", len(b.Scenarios), b.Length().Round(time.Second))
 	var stop func()
-	b.Tell, stop = showSteps(out, live)
+	b.Tell, stop = showSteps(os.Stderr, cli.Terminal(os.Stderr))
 	results, err := b.Run(cmd.Context())
 	stop()
 	if err != nil {

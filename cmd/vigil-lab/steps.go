@@ -10,8 +10,8 @@ import (
 	"vigil/internal/bench"
 )
 
-// showSteps returns what shows the steps of a run as they begin: as a bar on a
-// terminal, and elsewhere not at all. stop removes it.
+// showSteps returns what shows the steps of a run as they begin: as a bar if out
+// is a terminal, which live says, and otherwise not at all. stop removes it.
 func showSteps(out io.Writer, live bool) (tell func(bench.Step), stop func()) {
 	if !live {
 		return func(bench.Step) {}, func() {}

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// setupTimeout bounds everything that is not measured: dialling, greeting,
-// subscribing, and how long nothing may be delivered.
+// setupTimeout bounds each thing that is not measured, such as dialling and
+// greeting, and how long nothing may be delivered.
 const setupTimeout = 10 * time.Second
 
 // conn is a connection of the load generator to a contender. Lines are read

@@ -11,6 +11,7 @@ import (
 type jsonResult struct {
 	Scenario  string   `json:"scenario"`
 	Broker    string   `json:"broker"`
+	Counts    string   `json:"counts"`
 	PerSecond *float64 `json:"msgs_per_s"`
 	CPU       *float64 `json:"cpu_us_per_msg"`
 	P50       *float64 `json:"p50_us"`
@@ -60,7 +61,7 @@ func rounded(v float64) float64 {
 
 func (r Result) json() jsonResult {
 	j := jsonResult{
-		Scenario: r.Scenario.Name, Broker: r.Broker, Rounds: r.Rounds,
+		Scenario: r.Scenario.Name, Broker: r.Broker, Counts: r.Scenario.Counts, Rounds: r.Rounds,
 		PerSecond: medianOf(r.PerSecond), CPU: medianOf(r.CPU), P50: medianOf(r.P50), P99: medianOf(r.P99),
 		Peak: medianOf(r.Peak), Each: medianOf(r.Each),
 		PerSecondSpan: spanOf(r.PerSecond), CPUSpan: spanOf(r.CPU), P99Span: spanOf(r.P99), Noisy: r.Noisy(),

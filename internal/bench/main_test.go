@@ -1,4 +1,4 @@
-package bench_test
+package bench
 
 import (
 	"fmt"
@@ -8,7 +8,6 @@ import (
 
 	"go.uber.org/goleak"
 
-	"vigil/internal/bench"
 	"vigil/internal/fault"
 	"vigil/internal/lab"
 )
@@ -25,8 +24,8 @@ func TestMain(m *testing.M) {
 			}
 			err = lab.Serve(os.Args[2], "127.0.0.1:0", o, os.Stdout)
 			exit(err)
-		case bench.RelayCommand:
-			exit(bench.ServeRelay(os.Args[2], os.Stdout))
+		case RelayCommand:
+			exit(ServeRelay(os.Args[2], os.Stdout))
 		}
 	}
 	goleak.VerifyTestMain(m)
@@ -41,15 +40,15 @@ func exit(err error) {
 }
 
 // contender is this program as a broker.
-func contender(name string) bench.Contender {
-	return bench.Contender{Name: name, Command: func(o bench.Options) fault.Command {
+func contender(name string) Contender {
+	return Contender{Name: name, Command: func(o Options) fault.Command {
 		return fault.Command{Args: []string{lab.ServeCommand, name, o.PingInterval.String()}}
 	}}
 }
 
 // relay is this program as the relay.
-func relay() bench.Contender {
-	return bench.Contender{Name: "relay", Protocol: bench.Bytes, Command: func(bench.Options) fault.Command {
-		return fault.Command{Args: []string{bench.RelayCommand, "127.0.0.1:0"}}
+func relay() Contender {
+	return Contender{Name: "relay", Protocol: Bytes, Command: func(Options) fault.Command {
+		return fault.Command{Args: []string{RelayCommand, "127.0.0.1:0"}}
 	}}
 }

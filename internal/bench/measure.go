@@ -9,6 +9,8 @@ import (
 // timing says how long the parts of a round take.
 type timing struct {
 	warm, window time.Duration
+	// stall is how long nothing may be delivered.
+	stall time.Duration
 	// bytes and messages bound about what a verifying round delivers and
 	// publishes.
 	bytes, messages int
@@ -69,6 +71,9 @@ func (w stopwatch) stop() (perSecond, cpu float64) {
 	return done / now.at.Sub(w.at).Seconds(), spent
 }
 
+// afterwards is how long after the last delivery nothing more may come.
+const afterwards = 20 * time.Millisecond
+
 // measure is a measured round of a flow.
 func (f flow) measure(ctx context.Context, t *target, timing timing) (sample, error) {
 	return f.measureWith(ctx, t, timing, nil)
@@ -87,7 +92,7 @@ func (f flow) measureWith(ctx context.Context, t *target, timing timing, beside 
 	if err != nil {
 		return s, err
 	}
-	p.readers.Go(p.watch) // ends with the flow; end waits for it
+	p.readers.Go(func() { p.watch(timing.stall) }) // ends with the flow; end waits for it
 	if err := p.receive(expected); err != nil {
 		return s, err
 	}
@@ -107,6 +112,9 @@ func (f flow) measureWith(ctx context.Context, t *target, timing timing, beside 
 	s.peak = t.meter.peak()
 	p.window.stop()
 	if err := p.finish(); err != nil {
+		return s, err
+	}
+	if err := pause(p.ctx, afterwards); err != nil {
 		return s, err
 	}
 	if got, want := p.window.total(), p.window.published()*int64(f.copies()); got != want {

@@ -123,17 +123,17 @@ func (p *pumps) publish(n int, next func(publisher, k int) []byte) {
 }
 
 // finish waits until the publishers have ended and all that they published is
-// delivered, or until nothing has been delivered for setupTimeout.
+// delivered, or until the flow is cancelled.
 func (p *pumps) finish() error {
 	p.writers.Wait()
 	p.window.drain(func() bool { return p.ctx.Err() != nil })
 	return p.err()
 }
 
-// watch cancels the flow when nothing is delivered for setupTimeout. It returns
-// when the flow is cancelled.
-func (p *pumps) watch() {
-	tick := time.NewTicker(setupTimeout / 10)
+// watch cancels the flow when nothing is delivered for as long as stall. It
+// returns when the flow is cancelled.
+func (p *pumps) watch(stall time.Duration) {
+	tick := time.NewTicker(stall / 10)
 	defer tick.Stop()
 	last, since := int64(-1), time.Now()
 	for {
@@ -143,9 +143,9 @@ func (p *pumps) watch() {
 		case now := <-tick.C:
 			if total := p.window.total(); total != last {
 				last, since = total, now
-			} else if now.Sub(since) >= setupTimeout {
+			} else if now.Sub(since) >= stall {
 				p.cancel(fmt.Errorf("stalled: nothing was delivered for %v, with %d messages published and %d deliveries made",
-					setupTimeout, p.window.published(), last))
+					stall, p.window.published(), last))
 			}
 		}
 	}

@@ -63,12 +63,12 @@ func (b Bench) timing() timing {
 	if b.Quick {
 		return timing{
 			warm: 100 * time.Millisecond, window: 250 * time.Millisecond, bytes: 8 << 20, messages: 50_000,
-			crowd: crowdQuick, pings: time.Second,
+			crowd: crowdQuick, pings: time.Second, stall: setupTimeout,
 		}
 	}
 	return timing{
-		warm: 300 * time.Millisecond, window: time.Second, bytes: 64 << 20, messages: 200_000,
-		crowd: crowdMost, pings: 2 * time.Second,
+		warm: 250 * time.Millisecond, window: 800 * time.Millisecond, bytes: 64 << 20, messages: 200_000,
+		crowd: crowdMost, pings: 2 * time.Second, stall: setupTimeout,
 	}
 }
 

@@ -1,4 +1,4 @@
-package bench_test
+package bench
 
 import (
 	"context"
@@ -8,15 +8,14 @@ import (
 	"testing"
 	"time"
 
-	"vigil/internal/bench"
 	"vigil/internal/fault"
 	"vigil/internal/lab"
 )
 
 // choose returns scenarios, which must exist.
-func choose(t *testing.T, names ...string) []bench.Scenario {
+func choose(t *testing.T, names ...string) []Scenario {
 	t.Helper()
-	scenarios, err := bench.Choose(names, false)
+	scenarios, err := Choose(names, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,8 +24,8 @@ func choose(t *testing.T, names ...string) []bench.Scenario {
 
 // TestRun measures both brokers and the relay for real, briefly.
 func TestRun(t *testing.T) {
-	b := bench.Bench{
-		Contenders: []bench.Contender{contender(lab.Vigil), contender(lab.NATSServer), relay()},
+	b := Bench{
+		Contenders: []Contender{contender(lab.Vigil), contender(lab.NATSServer), relay()},
 		Scenarios:  choose(t, "1-to-1-1KiB", "queue-of-8", "1-to-nobody"),
 		Rounds:     1, Quick: true,
 	}
@@ -34,7 +33,7 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := bench.Failure(results); err != nil {
+	if err := Failure(results); err != nil {
 		t.Fatal(err)
 	}
 	if len(results) != 3+2+2 {
@@ -48,7 +47,7 @@ func TestRun(t *testing.T) {
 			t.Errorf("%s on %s: processor time %v, memory %v", r.Scenario.Name, r.Broker, r.CPU, r.Peak)
 		}
 	}
-	if ratios := bench.Ratios(results, lab.Vigil, lab.NATSServer); len(ratios) != 3 {
+	if ratios := Ratios(results, lab.Vigil, lab.NATSServer); len(ratios) != 3 {
 		t.Errorf("%d ratios, want one for each scenario", len(ratios))
 	}
 }
@@ -59,32 +58,32 @@ func TestFailure(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	broken := bench.Contender{Name: "broken", Command: func(bench.Options) fault.Command {
+	broken := Contender{Name: "broken", Command: func(Options) fault.Command {
 		return fault.Command{Path: missing}
 	}}
-	b := bench.Bench{
-		Contenders: []bench.Contender{contender(lab.Vigil), broken},
+	b := Bench{
+		Contenders: []Contender{contender(lab.Vigil), broken},
 		Scenarios:  choose(t, "1-to-1-128B"), Rounds: 1, Quick: true,
 	}
 	results, err := b.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = bench.Failure(results)
+	err = Failure(results)
 	if err == nil || !strings.Contains(err.Error(), "1-to-1-128B on broken, verifying: ") {
 		t.Fatalf("failure %v", err)
 	}
-	if results[0].Err != nil || len(bench.Ratios(results, lab.Vigil, "broken")) != 0 {
+	if results[0].Err != nil || len(Ratios(results, lab.Vigil, "broken")) != 0 {
 		t.Fatalf("results %+v", results)
 	}
 }
 
 func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	b := bench.Bench{
-		Contenders: []bench.Contender{contender(lab.Vigil), contender(lab.NATSServer)},
+	b := Bench{
+		Contenders: []Contender{contender(lab.Vigil), contender(lab.NATSServer)},
 		Scenarios:  choose(t, "1-to-1-128B"), Quick: true,
-		Tell: func(s bench.Step) {
+		Tell: func(s Step) {
 			if s.What == "round 1 of 3" {
 				time.AfterFunc(100*time.Millisecond, cancel)
 			}
@@ -101,16 +100,16 @@ func TestChoose(t *testing.T) {
 		quick bool
 		want  func(n int) bool
 	}{
-		{nil, false, func(n int) bool { return n == len(bench.Scenarios()) }},
-		{nil, true, func(n int) bool { return n > 5 && n < len(bench.Scenarios()) }},
+		{nil, false, func(n int) bool { return n == len(Scenarios()) }},
+		{nil, true, func(n int) bool { return n > 5 && n < len(Scenarios()) }},
 		{[]string{"headers", "10-to-1"}, true, func(n int) bool { return n == 2 }},
 	} {
-		got, err := bench.Choose(tc.names, tc.quick)
+		got, err := Choose(tc.names, tc.quick)
 		if err != nil || !tc.want(len(got)) {
 			t.Errorf("%v, quick %v: %d scenarios, %v", tc.names, tc.quick, len(got), err)
 		}
 	}
-	if _, err := bench.Choose([]string{"10-to-1", "nope"}, false); err == nil || !strings.Contains(err.Error(), `"nope"`) {
+	if _, err := Choose([]string{"10-to-1", "nope"}, false); err == nil || !strings.Contains(err.Error(), `"nope"`) {
 		t.Errorf("an unknown name gives %v", err)
 	}
 }

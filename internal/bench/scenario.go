@@ -42,46 +42,54 @@ var (
 
 // Scenarios lists all, in the order in which they are run and shown.
 func Scenarios() []Scenario {
+	return slices.Concat(streams(), latencies(), crowds(), []Scenario{{
+		Name: "one-stuck", Counts: "deliveries", speaks: natsOnly, most: 1,
+		About:   "100 subscribers, 5000 messages a second, and one of them ceases to read: what the others have",
+		measure: measureStuck, extra: always(stuckWarm + stuckCalm + stuckLong),
+	}})
+}
+
+// streams are the scenarios of publishers that publish as fast as they can.
+func streams() []Scenario {
 	return []Scenario{
-		stream("1-to-1-16B", "one publisher, one subscriber, 16 bytes", func() flow { return one(1, 1, 16) }, withRelay, true),
-		stream("1-to-1-128B", "the same, 128 bytes", func() flow { return one(1, 1, 128) }, withRelay, true),
-		stream("1-to-1-1KiB", "the same, 1 KiB", func() flow { return one(1, 1, 1<<10) }, withRelay, true),
-		stream("1-to-1-64KiB", "the same, 64 KiB", func() flow { return one(1, 1, 64<<10) }, withRelay, false),
-		stream("1-to-100", "one publisher, 100 subscribers that receive everything, 128 bytes", func() flow { return one(1, 100, 128) }, brokers, true),
-		stream("10-to-1", "ten publishers, one subscriber, 128 bytes", func() flow { return one(10, 1, 128) }, brokers, true),
-		stream("4-to-4", "four publishers, four subscribers that receive everything, 128 bytes", func() flow { return one(4, 4, 128) }, brokers, true),
-		stream("1-to-nobody", "one publisher, nobody subscribed, 128 bytes", func() flow { return one(1, 0, 128) }, brokers, true),
-		stream("1000-subjects", "1000 subjects by turns, one subscriber with a subscription for each, 128 bytes", func() flow { return manySubjects(1000, 128) }, brokers, true),
-		stream("100k-wildcard", "100,000 wildcard subscriptions, as many subjects in random order, each matching one, 128 bytes", func() flow { return manyWildcards(100_000, 128) }, natsOnly, false),
-		stream("queue-of-8", "one publisher, a queue group of eight, 128 bytes", queueFlow, natsOnly, false),
-		stream("headers", "one publisher, one subscriber, 128 bytes behind headers", headerFlow, natsOnly, false),
-		{Name: "request-reply", About: "one request at a time, 16 bytes there and back: latency", Counts: "requests",
-			speaks: natsOnly, quick: true, measure: measureExchange},
-		{Name: "request-busy", About: "the same beside a flow that takes all it can get: the flow's rate and cost, the requests' latency", Counts: "deliveries of the flow",
-			speaks: natsOnly, quick: true, measure: measureBeside},
-		{Name: "idle", About: "as many idle connections with a subscription each as the descriptor limit allows: memory each", Counts: "",
-			speaks: natsOnly, quick: true, most: 3, measure: measureIdle, extra: crowdTime(3 * time.Second)},
-		{Name: "client-pings", About: "the same connections, each sending a PING once a second", Counts: "pings",
-			speaks: natsOnly, most: 3, measure: measureClientPings, extra: crowdTime(2 * time.Second)},
-		{Name: "broker-pings", About: "the same connections, each pinged by the broker once a second", Counts: "pings",
-			speaks: natsOnly, options: Options{PingInterval: pingedEvery}, most: 3, measure: measureBrokerPings, extra: crowdTime(4 * time.Second)},
-		{Name: "connects", About: "connect, subscribe, disconnect, eight clients at a time", Counts: "connections",
-			speaks: natsOnly, quick: true, measure: measureChurn},
-		{Name: "1M-subs", About: "a million different subscriptions of ten clients: memory each", Counts: "subscriptions",
-			speaks: natsOnly, most: 3, measure: measureSubscriptions, extra: always(8 * time.Second)},
-		{Name: "one-stuck", About: "100 subscribers, 5000 messages a second, and one of them ceases to read: what the others have", Counts: "deliveries",
-			speaks: natsOnly, most: 1, measure: measureStuck, extra: always(stuckWarm + stuckCalm + stuckLong)},
+		stream("1-to-1-16B", "one publisher, one subscriber, 16 bytes", withRelay, true,
+			func() flow { return one(1, 1, 16) }),
+		stream("1-to-1-128B", "the same, 128 bytes", withRelay, true,
+			func() flow { return one(1, 1, 128) }),
+		stream("1-to-1-1KiB", "the same, 1 KiB", withRelay, true,
+			func() flow { return one(1, 1, 1<<10) }),
+		stream("1-to-1-64KiB", "the same, 64 KiB", withRelay, false,
+			func() flow { return one(1, 1, 64<<10) }),
+		stream("1-to-100", "one publisher, 100 subscribers that each receive everything, 128 bytes", brokers, true,
+			func() flow { return one(1, 100, 128) }),
+		stream("10-to-1", "ten publishers, one subscriber, 128 bytes", brokers, true,
+			func() flow { return one(10, 1, 128) }),
+		stream("4-to-4", "four publishers, four subscribers that each receive everything, 128 bytes", brokers, true,
+			func() flow { return one(4, 4, 128) }),
+		stream("1-to-nobody", "one publisher, nobody subscribed, 128 bytes", brokers, true,
+			func() flow { return one(1, 0, 128) }),
+		stream("1000-subjects", "1000 subjects by turns, one subscriber with a subscription for each, 128 bytes", brokers, true,
+			func() flow { return manySubjects(1000, 128) }),
+		stream("100k-wildcard", "100,000 wildcard subscriptions of one subscriber, as many subjects in random order that match one each, 128 bytes", natsOnly, false,
+			func() flow { return manyWildcards(100_000, 128) }),
+		stream("queue-of-8", "one publisher, a queue group of eight, 128 bytes", natsOnly, false, queueFlow),
+		stream("headers", "one publisher, one subscriber, 128 bytes behind headers", natsOnly, false, headerFlow),
 	}
 }
 
-// crowdTime is how long it takes to gather a crowd, and more.
-func crowdTime(more time.Duration) func(timing) time.Duration {
-	return func(t timing) time.Duration { return time.Duration(t.crowd)*250*time.Microsecond + more }
-}
-
-// always is the same however short a run.
-func always(d time.Duration) func(timing) time.Duration {
-	return func(timing) time.Duration { return d }
+// stream is the scenario of a flow. That is made when it is needed, since some
+// have many subjects.
+func stream(name, about string, speaks []Protocol, quick bool, make func() flow) Scenario {
+	f := sync.OnceValue(make)
+	return Scenario{
+		Name: name, About: about, Counts: "deliveries", speaks: speaks, quick: quick,
+		measure: func(ctx context.Context, t *target, timing timing) (sample, error) {
+			return f().measure(ctx, t, timing)
+		},
+		verify: func(ctx context.Context, t *target, timing timing) error {
+			return f().verify(ctx, t, timing)
+		},
+	}
 }
 
 // queueFlow shares messages out to a queue group.
@@ -98,17 +106,53 @@ func headerFlow() flow {
 	return f
 }
 
-// stream is the scenario of a flow. That is made when it is needed, since some
-// have many subjects.
-func stream(name, about string, make func() flow, speaks []Protocol, quick bool) Scenario {
-	f := sync.OnceValue(make)
-	return Scenario{
-		Name: name, About: about, Counts: "deliveries", speaks: speaks, quick: quick,
-		measure: func(ctx context.Context, t *target, timing timing) (sample, error) {
-			return f().measure(ctx, t, timing)
-		},
-		verify: func(ctx context.Context, t *target, timing timing) error { return f().verify(ctx, t, timing) },
-	}
+// latencies are the scenarios of requests and replies.
+func latencies() []Scenario {
+	return []Scenario{{
+		Name: "request-reply", Counts: "requests", speaks: natsOnly, quick: true,
+		About:   "one request at a time, 16 bytes there and back: latency",
+		measure: measureExchange,
+	}, {
+		Name: "request-busy", Counts: "deliveries", speaks: natsOnly, quick: true,
+		About:   "the same beside a flow that takes all it can get: the flow's rate and cost, the requests' latency",
+		measure: measureBeside,
+	}}
+}
+
+// crowds are the scenarios of many connections and of many subscriptions.
+func crowds() []Scenario {
+	return []Scenario{{
+		Name: "idle", Counts: "connections", speaks: natsOnly, quick: true, most: 3,
+		About:   "15,000 idle connections with a subscription each, or as many as the descriptor limit allows: memory each",
+		measure: measureIdle, extra: crowdTime(3 * time.Second),
+	}, {
+		Name: "client-pings", Counts: "pings", speaks: natsOnly, most: 3,
+		About:   "the same connections, each sending a PING once a second",
+		measure: measureClientPings, extra: crowdTime(2 * time.Second),
+	}, {
+		Name: "broker-pings", Counts: "pings", speaks: natsOnly, most: 3,
+		About:   "the same connections, each sent a PING by the broker once a second",
+		options: Options{PingInterval: pingedEvery},
+		measure: measureBrokerPings, extra: crowdTime(4 * time.Second),
+	}, {
+		Name: "connects", Counts: "connections", speaks: natsOnly, quick: true,
+		About:   "connect, subscribe, disconnect, eight clients at a time",
+		measure: measureChurn,
+	}, {
+		Name: "1M-subs", Counts: "subscriptions", speaks: natsOnly, most: 3,
+		About:   "a million different subscriptions of ten clients: memory each",
+		measure: measureSubscriptions, extra: always(8 * time.Second),
+	}}
+}
+
+// crowdTime is how long it takes to gather a crowd, and more.
+func crowdTime(more time.Duration) func(timing) time.Duration {
+	return func(t timing) time.Duration { return time.Duration(t.crowd)*250*time.Microsecond + more }
+}
+
+// always is the same however short a run.
+func always(d time.Duration) func(timing) time.Duration {
+	return func(timing) time.Duration { return d }
 }
 
 // Choose returns the scenarios of those names, in their own order: all for

@@ -37,18 +37,23 @@ type Second struct {
 
 // measureStuck is the round.
 func measureStuck(ctx context.Context, t *target, _ timing) (sample, error) {
-	r := &stuckRound{target: t, began: time.Now().Add(stuckWarm)}
+	return measureStuckFor(ctx, t, stuckCalm, stuckLong)
+}
+
+// measureStuckFor is the round with calm whole seconds and long ones.
+func measureStuckFor(ctx context.Context, t *target, calm, long time.Duration) (sample, error) {
+	r := &stuckRound{target: t, began: time.Now().Add(stuckWarm), calm: calm, long: long}
 	r.ctx, r.cancel = context.WithCancelCause(ctx)
 	defer r.end()
 	if err := r.connect(); err != nil {
 		return noSample(), err
 	}
-	if err := pause(r.ctx, time.Until(r.began.Add(stuckCalm))); err != nil {
+	if err := pause(r.ctx, time.Until(r.began.Add(calm))); err != nil {
 		return noSample(), err
 	}
 	r.stuck.Store(true)
 	watch := startWatch(t.meter, r.delivered.Load)
-	if err := pause(r.ctx, stuckLong); err != nil {
+	if err := pause(r.ctx, long); err != nil {
 		return noSample(), err
 	}
 	_, cpu := watch.stop()
@@ -62,10 +67,11 @@ func measureStuck(ctx context.Context, t *target, _ timing) (sample, error) {
 // stuckRound is a round that runs.
 type stuckRound struct {
 	// Fixed after construction.
-	target *target
-	began  time.Time // when what is measured begins; times count from here
-	ctx    context.Context
-	cancel context.CancelCauseFunc
+	target     *target
+	began      time.Time     // when what is measured begins; times count from here
+	calm, long time.Duration // how long it goes undisturbed, and then disturbed
+	ctx        context.Context
+	cancel     context.CancelCauseFunc
 
 	conns     []*conn // owned by connect, then by end
 	delivered atomic.Int64
@@ -126,7 +132,7 @@ func (r *stuckRound) readUntilStuck(c *conn) {
 
 // read starts to read one of the others.
 func (r *stuckRound) read(c *conn, like []byte) error {
-	seconds := make([]histogram, int((stuckCalm+stuckLong)/time.Second)+1)
+	seconds := make([]histogram, int((r.calm+r.long)/time.Second)+1)
 	r.seconds = append(r.seconds, seconds)
 	receiver, err := newReceiver(c, r.target.dialect, &stamped{
 		like: like, stamp: len(like) - stuckSize - len("\r\n"), now: r.now, seconds: seconds,
@@ -187,13 +193,13 @@ func (r *stuckRound) end() {
 
 // account adds up what the others had.
 func (r *stuckRound) account() sample {
-	all := make([]histogram, int((stuckCalm+stuckLong)/time.Second))
+	all := make([]histogram, int((r.calm+r.long)/time.Second))
 	for _, seconds := range r.seconds {
 		for i := range all {
 			all[i].merge(&seconds[i])
 		}
 	}
-	return disturbance(all, int(stuckCalm/time.Second))
+	return disturbance(all, int(r.calm/time.Second))
 }
 
 // disturbance compares the seconds from the stuck-th on with those before.

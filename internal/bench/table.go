@@ -153,9 +153,4 @@ Ratio: %s against %s, more than 1× is better.
 			fmt.Fprintf(w, "%s is left out: %s.\n", c.Name, c.Missing)
 		}
 	}
-	for _, r := range results {
-		if r.Err != nil {
-			fmt.Fprintln(w, strings.ReplaceAll(r.Err.Error(), "\n", "; "))
-		}
-	}
 }

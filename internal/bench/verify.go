@@ -22,7 +22,7 @@ func (f flow) verify(ctx context.Context, t *target, timing timing) error {
 	if err != nil {
 		return err
 	}
-	p.readers.Go(p.watch) // ends with the flow; end waits for it
+	p.readers.Go(func() { p.watch(timing.stall) }) // ends with the flow; end waits for it
 	if err := p.receive(func(i int) (checker, error) { return f.numbered(d, book, i), nil }); err != nil {
 		return err
 	}

@@ -26,6 +26,8 @@ type window struct {
 	moved sync.Cond // progress reached need, or stopped is set
 	// sent counts the messages published; guarded by mu.
 	sent int64
+	// waiting counts the publishers that wait; guarded by mu.
+	waiting int
 	// stopped ends the publishing; guarded by mu.
 	stopped bool
 }
@@ -75,9 +77,14 @@ func (w *window) acquire(n int64) bool {
 		if w.progress() >= w.sent+n-w.limit {
 			w.need.Store(math.MaxInt64)
 			w.sent += n
+			if w.waiting > 0 {
+				w.moved.Broadcast() // need was what they wait for, too
+			}
 			return true
 		}
+		w.waiting++
 		w.moved.Wait()
+		w.waiting--
 	}
 	return false
 }
