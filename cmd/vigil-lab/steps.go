@@ -22,16 +22,22 @@ func showSteps(out io.Writer, live bool) (tell func(bench.Step), stop func()) {
 	w.SetTrackerLength(20)
 	w.SetMessageLength(44)
 	w.SetStyle(progress.StyleBlocks)
-	w.Style().Visibility.Value = false
-	w.Style().Visibility.ETA = true
+	style := w.Style()
+	style.Visibility.Value = false
+	style.Options.PercentFormat = "%3.0f %%"
+	style.Options.Separator = " "
+	style.Options.TimeInProgressPrecision = time.Second
 	tracker := &progress.Tracker{Message: "starting", RemoveOnCompletion: true}
 	w.AppendTracker(tracker)
 	ended := make(chan struct{})
 	// Owned by the caller; ends with stop, which waits for it.
-	go func() { defer close(ended); w.Render() }()
+	go func() {
+		defer close(ended)
+		w.Render()
+	}()
 	tell = func(s bench.Step) {
 		tracker.UpdateTotal(int64(s.All))
-		tracker.SetValue(int64(s.Number))
+		tracker.SetValue(int64(s.Done))
 		tracker.UpdateMessage(fmt.Sprintf("%s %s, %s", s.Scenario, s.Contender, s.What))
 	}
 	return tell, func() {

@@ -90,16 +90,21 @@ const startCost = 150 * time.Millisecond
 // Length is about how long the run will take.
 func (b Bench) Length() time.Duration {
 	b = b.withDefaults()
-	t := b.timing()
 	var all time.Duration
 	for _, s := range b.plan() {
-		all += startCost
-		if s.scenario.extra != nil {
-			all += s.scenario.extra(t)
-		}
-		if s.kind != verifying {
-			all += t.warm + t.window
-		}
+		all += s.length(b.timing())
 	}
-	return all.Round(time.Second)
+	return all
+}
+
+// length is about how long the step takes.
+func (s step) length(t timing) time.Duration {
+	d := startCost
+	if s.scenario.extra != nil {
+		d += s.scenario.extra(t)
+	}
+	if s.kind != verifying {
+		d += t.warm + t.window
+	}
+	return d
 }

@@ -22,7 +22,9 @@ type receiver struct {
 	have int // bytes of buf that were read and not taken
 }
 
-// newReceiver takes over a connection.
+// newReceiver takes over a connection, and checks what was read of it already:
+// operations that newcomers are sent, but no delivery, since nothing is
+// published before everyone has subscribed.
 func newReceiver(c *conn, d dialect, check checker) (*receiver, error) {
 	r := &receiver{c: c, dialect: d, check: check, buf: make([]byte, readSize)}
 	ahead, err := c.lines.Peek(c.lines.Buffered())

@@ -65,11 +65,12 @@ const noisy = 0.3
 // Noisy reports whether the rounds lie so far apart that the median says
 // little.
 func (r Result) Noisy() bool {
-	figure := r.CPU
-	if figure == nil {
-		figure = r.PerSecond
+	for _, figure := range []*Summary{r.CPU, r.Each, r.PerSecond} {
+		if figure != nil {
+			return figure.noise() > noisy
+		}
 	}
-	return figure.noise() > noisy
+	return false
 }
 
 // Ratio compares two contenders in a scenario, by their medians: more than 1 is

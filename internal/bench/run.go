@@ -29,8 +29,8 @@ type Bench struct {
 
 // Step is what a run is about to do.
 type Step struct {
-	// Number counts from 0 to All-1.
-	Number, All         int
+	// Done of All is how far the run has come, by the estimate of [Bench.Length].
+	Done, All           time.Duration
 	Scenario, Contender string
 	// What is "verifying", "round 2 of 5" or "profiling".
 	What string
@@ -82,15 +82,16 @@ type mark struct {
 // result says why; the error is that of a run that was interrupted.
 func (b Bench) Run(ctx context.Context) ([]Result, error) {
 	b = b.withDefaults()
-	plan := b.plan()
-	began := time.Now()
+	plan, length := b.plan(), b.Length()
+	began, estimated := time.Now(), time.Duration(0)
 	marks := make(map[[2]string]*mark)
-	for i, s := range plan {
+	for _, s := range plan {
 		key := [2]string{s.scenario.Name, s.contender.Name}
 		if marks[key] == nil {
 			marks[key] = &mark{}
 		}
-		b.Tell(Step{Number: i, All: len(plan), Scenario: s.scenario.Name, Contender: s.contender.Name, What: s.what()})
+		b.Tell(Step{Done: estimated, All: length, Scenario: s.scenario.Name, Contender: s.contender.Name, What: s.what()})
+		estimated += s.length(b.timing())
 		if b.Quick && s.kind == measuring && s.round > 0 && time.Since(began) > quickBudget {
 			continue // the results tell how many rounds there were
 		}

@@ -77,10 +77,10 @@ func streams() []Scenario {
 	}
 }
 
-// stream is the scenario of a flow. That is made when it is needed, since some
+// stream is the scenario of a flow. That is built when it is needed, since some
 // have many subjects.
-func stream(name, about string, speaks []Protocol, quick bool, make func() flow) Scenario {
-	f := sync.OnceValue(make)
+func stream(name, about string, speaks []Protocol, quick bool, build func() flow) Scenario {
+	f := sync.OnceValue(build)
 	return Scenario{
 		Name: name, About: about, Counts: "deliveries", speaks: speaks, quick: quick,
 		measure: func(ctx context.Context, t *target, timing timing) (sample, error) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -136,11 +137,11 @@ func WriteNotes(w io.Writer, b Bench, results []Result) {
 counted; MiB: the most memory it had; KiB each: for a connection or subscription.
 Ratio: %s against %s, more than 1× is better.
 `, b.Contenders[0].Name, b.Contenders[1].Name)
-	for _, r := range results {
-		if r.Noisy() {
-			fmt.Fprintf(w, "~ rounds lie more than %.0f %% apart: measure again on a quieter machine.\n", noisy*100)
-			break
-		}
+	if slices.ContainsFunc(results, Result.Noisy) {
+		fmt.Fprintf(w, "~ rounds lie more than %.0f %% apart: measure again on a quieter machine.\n", noisy*100)
+	}
+	if !slices.ContainsFunc(results, func(r Result) bool { return r.CPU != nil || r.Peak != nil }) {
+		fmt.Fprintln(w, "This system does not tell what another process uses: there are rates and latencies alone.")
 	}
 	for _, r := range results {
 		if r.Worst != nil {
