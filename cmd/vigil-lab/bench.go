@@ -35,7 +35,8 @@ with the medians of the rounds; null is "does not apply".
   cpu_us_per_msg  the broker's processor time for each, in microseconds
   p50_us, p99_us  latency
   rss_kib         the most memory that the broker's process had
-  kib_per_conn    its memory for each connection (or subscription)
+  kib_per_conn    its memory for each connection or subscription
+  size            how many of them there were
   worst_second    beside a stuck subscriber: the least that the others had in a
                   second, as a share of their usual rate; also calm_*, which is
                   before it was stuck, and seconds, one by one
@@ -54,6 +55,8 @@ type benchFlags struct {
 	svg, profile string
 	scenarios    []string
 	rounds       int
+
+	connections, subscriptions int
 }
 
 func benchCommand() *cobra.Command {
@@ -75,6 +78,8 @@ func (f *benchFlags) command() *cobra.Command {
 	cmd.Flags().StringVar(&f.svg, "svg", "", "also draw the results as a bar chart into this file")
 	cmd.Flags().StringSliceVar(&f.scenarios, "scenario", nil, "measure only these, separated by commas")
 	cmd.Flags().IntVar(&f.rounds, "rounds", 0, "rounds for each scenario and broker (default 5, with --quick 3)")
+	cmd.Flags().IntVar(&f.connections, "connections", 0, "idle connections, at most (default 15000, with --quick 2000)")
+	cmd.Flags().IntVar(&f.subscriptions, "subscriptions", 0, "subscriptions in the scenario of that name (default 1000000)")
 	cmd.Flags().StringVar(&f.profile, "profile", "", "write a CPU profile of Vigil's broker for each scenario into this directory")
 	return cmd
 }
@@ -95,13 +100,25 @@ func scenarioHelp() string {
 	return b.String()
 }
 
-// maxRounds bounds a run to what somebody would wait for.
-const maxRounds = 100
+// Bounds of a run.
+const (
+	maxRounds = 100 // what somebody would wait for
+	// maxConnections is what the ports of one address allow.
+	maxConnections = 60_000
+	// maxSubscriptions is what fits in the memory of large machines.
+	maxSubscriptions = 100_000_000
+)
 
 // check returns the run that the flags ask for.
 func (f *benchFlags) check(cmd *cobra.Command) (bench.Bench, error) {
 	if cmd.Flags().Changed("rounds") && (f.rounds < 1 || f.rounds > maxRounds) {
 		return bench.Bench{}, cli.Usagef("rounds %d: want 1 to %d", f.rounds, maxRounds)
+	}
+	if cmd.Flags().Changed("connections") && (f.connections < 1 || f.connections > maxConnections) {
+		return bench.Bench{}, cli.Usagef("connections %d: want 1 to %d", f.connections, maxConnections)
+	}
+	if cmd.Flags().Changed("subscriptions") && (f.subscriptions < 1 || f.subscriptions > maxSubscriptions) {
+		return bench.Bench{}, cli.Usagef("subscriptions %d: want 1 to %d", f.subscriptions, maxSubscriptions)
 	}
 	if f.quick && f.rounds > 0 {
 		return bench.Bench{}, cli.Usagef("--quick has its own number of rounds: leave out --quick or --rounds")
@@ -114,7 +131,8 @@ func (f *benchFlags) check(cmd *cobra.Command) (bench.Bench, error) {
 		return bench.Bench{}, &cli.UsageError{Err: err}
 	}
 	return bench.Bench{
-		Contenders: contenders(f.quick), Scenarios: scenarios, Rounds: f.rounds, Quick: f.quick, ProfileDir: f.profile,
+		Contenders: contenders(f.quick), Scenarios: scenarios, Rounds: f.rounds, Quick: f.quick,
+		Connections: f.connections, Subscriptions: f.subscriptions, ProfileDir: f.profile,
 	}, nil
 }
 

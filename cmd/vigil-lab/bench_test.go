@@ -23,6 +23,9 @@ func TestBenchFlags(t *testing.T) {
 		{"--rounds 0", "rounds 0: want 1 to 100"},
 		{"--rounds -1", "rounds -1"},
 		{"--rounds 101", "rounds 101"},
+		{"--connections 0", "connections 0: want 1 to"},
+		{"--subscriptions -5", "subscriptions -5: want 1 to"},
+		{"--connections 1000 --subscriptions 10", ""},
 		{"--quick --rounds 3", "leave out --quick or --rounds"},
 	} {
 		var f benchFlags

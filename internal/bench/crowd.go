@@ -21,13 +21,7 @@ type crowd struct {
 	readers sync.WaitGroup
 }
 
-// Bounds of a crowd.
 const (
-	// crowdMost is how many connections there are at most: each needs a port
-	// of its own here.
-	crowdMost = 15_000
-	// crowdQuick is that of a quick run.
-	crowdQuick = 2000
 	// crowdRest is how many descriptors are left for everything else.
 	crowdRest = 200
 	// crowdDialers is how many connect at the same time.

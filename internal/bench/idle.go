@@ -26,7 +26,7 @@ func measureIdle(ctx context.Context, t *target, timing timing) (sample, error) 
 	if err != nil {
 		return s, err
 	}
-	s.each = (after - before) / float64(n)
+	s.size, s.each = float64(n), (after-before)/float64(n)
 	s.peak = t.meter.peak()
 	return s, c.err()
 }
@@ -79,6 +79,7 @@ func measurePings(ctx context.Context, t *target, timing timing, pings func(*cro
 	if err != nil {
 		return s, err
 	}
+	s.size = float64(n)
 	s.perSecond, s.cpu, err = pings(c, t.meter)
 	if err != nil {
 		return s, err

@@ -18,6 +18,7 @@ type jsonResult struct {
 	P99       *float64 `json:"p99_us"`
 	Peak      *float64 `json:"rss_kib"`
 	Each      *float64 `json:"kib_per_conn"`
+	Size      *float64 `json:"size"`
 	Rounds    int      `json:"rounds"`
 
 	PerSecondSpan span `json:"msgs_per_s_span"`
@@ -63,7 +64,7 @@ func (r Result) json() jsonResult {
 	j := jsonResult{
 		Scenario: r.Scenario.Name, Broker: r.Broker, Counts: r.Scenario.Counts, Rounds: r.Rounds,
 		PerSecond: medianOf(r.PerSecond), CPU: medianOf(r.CPU), P50: medianOf(r.P50), P99: medianOf(r.P99),
-		Peak: medianOf(r.Peak), Each: medianOf(r.Each),
+		Peak: medianOf(r.Peak), Each: medianOf(r.Each), Size: medianOf(r.Size),
 		PerSecondSpan: spanOf(r.PerSecond), CPUSpan: spanOf(r.CPU), P99Span: spanOf(r.P99), Noisy: r.Noisy(),
 		Worst: medianOf(r.Worst), CalmWorst: medianOf(r.CalmWorst), CalmP99: medianOf(r.CalmP99), Seconds: r.Seconds,
 	}

@@ -2,97 +2,98 @@ package bench
 
 import (
 	"context"
+	"fmt"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
 	"vigil/internal/lab"
 )
 
-// on runs a measurement on both brokers, side by side.
-func on(t *testing.T, o Options, measure func(context.Context, *target) (sample, error), check func(t *testing.T, s sample)) {
-	for _, name := range []string{lab.Vigil, lab.NATSServer} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			target, err := contender(name).start(t.Context(), o)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = target.stop(Options{}) })
-			s, err := measure(t.Context(), target)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if runtime.GOOS == "linux" && !(s.peak > 0) {
-				t.Errorf("memory %v", s.peak)
-			}
-			check(t, s)
-		})
-	}
-}
-
 var brief = timing{
 	warm: 50 * time.Millisecond, window: 100 * time.Millisecond, stall: setupTimeout,
-	crowd: 20, pings: 200 * time.Millisecond,
+	crowd: 20, pings: 200 * time.Millisecond, subscriptions: 2000,
 }
 
-func TestExchange(t *testing.T) {
-	t.Parallel()
-	on(t, Options{}, func(ctx context.Context, target *target) (sample, error) {
-		if s, err := measureExchange(ctx, target, brief); err != nil {
-			return s, err
-		}
-		return measureBeside(ctx, target, brief)
-	}, func(t *testing.T, s sample) {
-		if !(s.perSecond > 0) || !(s.p50 > 0) || s.p99 < s.p50 {
-			t.Errorf("%+v", s)
-		}
-	})
+// loads are the measurements besides flows, made brief, and what must be true
+// of what they return.
+var loads = []struct {
+	name    string
+	options Options
+	measure func(context.Context, *target) (sample, error)
+	ok      func(sample) bool
+}{
+	{
+		"requests", Options{},
+		func(ctx context.Context, t *target) (sample, error) { return measureExchange(ctx, t, brief) },
+		func(s sample) bool { return s.perSecond > 0 && s.p50 > 0 && s.p99 >= s.p50 },
+	},
+	{
+		"client pings", Options{},
+		func(ctx context.Context, t *target) (sample, error) { return measureClientPings(ctx, t, brief) },
+		func(s sample) bool { return s.perSecond >= 10 && s.perSecond <= 40 && s.size == 20 },
+	},
+	{
+		"broker pings", Options{PingInterval: time.Second},
+		func(ctx context.Context, t *target) (sample, error) {
+			return measurePings(ctx, t, timing{crowd: 20}, func(c *crowd, m meter) (perSecond, cpu float64, err error) {
+				for err == nil && c.pings.Load() < 20 {
+					err = pause(c.ctx, 10*time.Millisecond)
+				}
+				return 20, 1, err
+			})
+		},
+		func(s sample) bool { return true },
+	},
+	{
+		"come and go", Options{},
+		func(ctx context.Context, t *target) (sample, error) { return measureChurn(ctx, t, brief) },
+		func(s sample) bool { return s.perSecond > 0 },
+	},
+	{
+		"subscriptions", Options{},
+		func(ctx context.Context, t *target) (sample, error) { return measureSubscriptions(ctx, t, brief) },
+		func(s sample) bool { return s.size == 2000 && s.perSecond > 0 },
+	},
+	{
+		"one is stuck", Options{},
+		func(ctx context.Context, t *target) (sample, error) {
+			return measureStuckFor(ctx, t, time.Second, time.Second)
+		},
+		func(s sample) bool {
+			return len(s.seconds) == 2 && s.seconds[0].PerSecond > 0 && s.seconds[1].PerSecond > 0 && s.worst > 0 && s.p99 > 0
+		},
+	},
 }
 
-func TestCrowd(t *testing.T) {
+// TestLoads measures everything on both brokers at the same time: most of it
+// waits.
+func TestLoads(t *testing.T) {
 	t.Parallel()
-	on(t, Options{}, func(ctx context.Context, target *target) (sample, error) {
-		return measureClientPings(ctx, target, brief)
-	}, func(t *testing.T, s sample) {
-		if s.perSecond < 10 || s.perSecond > 40 {
-			t.Errorf("%v pings a second from 20 clients", s.perSecond)
+	var wg sync.WaitGroup
+	for _, load := range loads {
+		for _, name := range []string{lab.Vigil, lab.NATSServer} {
+			wg.Go(func() {
+				s, err := runLoad(t.Context(), contender(name), load.options, load.measure)
+				switch {
+				case err != nil:
+					t.Errorf("%s on %s: %v", load.name, name, err)
+				case !load.ok(s) || runtime.GOOS == "linux" && !(s.peak > 0):
+					t.Errorf("%s on %s: %+v", load.name, name, s)
+				}
+			})
 		}
-	})
+	}
+	wg.Wait()
 }
 
-func TestBrokerPings(t *testing.T) {
-	t.Parallel()
-	on(t, Options{PingInterval: time.Second}, func(ctx context.Context, target *target) (sample, error) {
-		return measurePings(ctx, target, brief, func(c *crowd, m meter) (perSecond, cpu float64, err error) {
-			watch := startWatch(m, c.pings.Load)
-			for c.pings.Load() < 20 && err == nil {
-				err = pause(c.ctx, 10*time.Millisecond)
-			}
-			perSecond, cpu = watch.stop()
-			return perSecond, cpu, err
-		})
-	}, func(t *testing.T, s sample) {})
-}
-
-func TestChurn(t *testing.T) {
-	t.Parallel()
-	on(t, Options{}, func(ctx context.Context, target *target) (sample, error) {
-		return measureChurn(ctx, target, brief)
-	}, func(t *testing.T, s sample) {
-		if !(s.perSecond > 0) {
-			t.Errorf("%v clients a second", s.perSecond)
-		}
-	})
-}
-
-func TestStuck(t *testing.T) {
-	t.Parallel()
-	on(t, Options{}, func(ctx context.Context, target *target) (sample, error) {
-		return measureStuckFor(ctx, target, time.Second, time.Second)
-	}, func(t *testing.T, s sample) {
-		if len(s.seconds) != 2 || s.seconds[0].PerSecond == 0 || s.seconds[1].PerSecond == 0 || !(s.worst > 0) || !(s.p99 > 0) {
-			t.Errorf("%+v", s)
-		}
-	})
+// runLoad is the life of a contender's process.
+func runLoad(ctx context.Context, c Contender, o Options, measure func(context.Context, *target) (sample, error)) (sample, error) {
+	t, err := c.start(ctx, o)
+	if err != nil {
+		return sample{}, fmt.Errorf("start: %w", err)
+	}
+	defer func() { _ = t.stop(Options{}) }()
+	return measure(ctx, t)
 }

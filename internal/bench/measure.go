@@ -18,6 +18,8 @@ type timing struct {
 	// and pings how long they are pinged.
 	crowd int
 	pings time.Duration
+	// subscriptions is how many there are where they are what is measured.
+	subscriptions int
 }
 
 // sample is what a round of a scenario measured; none where there is nothing
@@ -27,7 +29,8 @@ type sample struct {
 	cpu       float64 // the contender's time for each of them, in microseconds
 	p50, p99  float64 // in microseconds
 	peak      float64 // the contender's memory, in KiB
-	each      float64 // its memory for each connection or subscription, in KiB
+	size      float64 // how many connections or subscriptions there were
+	each      float64 // its memory for each of them, in KiB
 
 	// Of the scenario with a stuck subscriber: the least that the others had
 	// in a second with it and without, as shares of what they usually have,
@@ -39,7 +42,7 @@ type sample struct {
 // noSample has no figure.
 func noSample() sample {
 	return sample{
-		perSecond: none, cpu: none, p50: none, p99: none, peak: none, each: none,
+		perSecond: none, cpu: none, p50: none, p99: none, peak: none, size: none, each: none,
 		worst: none, calmWorst: none, calmP99: none,
 	}
 }

@@ -19,8 +19,9 @@ type Result struct {
 	P50, P99 *Summary
 	// Peak is the most memory that the contender's process had, in KiB.
 	Peak *Summary
-	// Each is its memory for each connection or subscription, in KiB.
-	Each *Summary
+	// Each is its memory for each connection or subscription, in KiB, of which
+	// there were Size.
+	Size, Each *Summary
 	// Worst is the least that the subscribers beside a stuck one had in a
 	// second, as a share of what they usually have, and CalmWorst that before
 	// it was stuck, when P99 was CalmP99. Seconds are those of the last round.
@@ -41,6 +42,7 @@ func newResult(s Scenario, broker string, m *mark) Result {
 		{&r.P50, func(s sample) float64 { return s.p50 }},
 		{&r.P99, func(s sample) float64 { return s.p99 }},
 		{&r.Peak, func(s sample) float64 { return s.peak }},
+		{&r.Size, func(s sample) float64 { return s.size }},
 		{&r.Each, func(s sample) float64 { return s.each }},
 		{&r.Worst, func(s sample) float64 { return s.worst }},
 		{&r.CalmWorst, func(s sample) float64 { return s.calmWorst }},

@@ -20,6 +20,10 @@ type Bench struct {
 	Rounds int
 	// Quick makes everything short.
 	Quick bool
+	// Connections is how many idle ones there are at most, and Subscriptions how
+	// many there are where they are what is measured. 0 is 15,000, or 2000 of a
+	// quick run, and a million.
+	Connections, Subscriptions int
 	// ProfileDir is where the first contender writes a profile for each
 	// scenario, in a round that is not measured. "" is nowhere.
 	ProfileDir string
@@ -36,10 +40,13 @@ type Step struct {
 	What string
 }
 
-// Rounds by default.
+// The defaults of a full run and of a quick one.
 const (
 	fullRounds  = 5
 	quickRounds = 3
+	fullCrowd   = 15_000
+	quickCrowd  = 2000
+	fullMass    = 1_000_000
 )
 
 // quickBudget is when a quick run begins to leave out all but first rounds, so
@@ -53,22 +60,32 @@ func (b Bench) withDefaults() Bench {
 			b.Rounds = quickRounds
 		}
 	}
+	if b.Connections == 0 {
+		b.Connections = fullCrowd
+		if b.Quick {
+			b.Connections = quickCrowd
+		}
+	}
+	if b.Subscriptions == 0 {
+		b.Subscriptions = fullMass
+	}
 	if b.Tell == nil {
 		b.Tell = func(Step) {}
 	}
 	return b
 }
 
+// timing is that of a run whose defaults are filled in.
 func (b Bench) timing() timing {
 	if b.Quick {
 		return timing{
 			warm: 100 * time.Millisecond, window: 250 * time.Millisecond, bytes: 8 << 20, messages: 50_000,
-			crowd: crowdQuick, pings: time.Second, stall: setupTimeout,
+			crowd: b.Connections, pings: time.Second, subscriptions: b.Subscriptions, stall: setupTimeout,
 		}
 	}
 	return timing{
 		warm: 250 * time.Millisecond, window: 800 * time.Millisecond, bytes: 64 << 20, messages: 200_000,
-		crowd: crowdMost, pings: 2 * time.Second, stall: setupTimeout,
+		crowd: b.Connections, pings: 2 * time.Second, subscriptions: b.Subscriptions, stall: setupTimeout,
 	}
 }
 

@@ -24,9 +24,10 @@ func choose(t *testing.T, names ...string) []Scenario {
 
 // TestRun measures both brokers and the relay for real, briefly.
 func TestRun(t *testing.T) {
+	t.Parallel()
 	b := Bench{
 		Contenders: []Contender{contender(lab.Vigil), contender(lab.NATSServer), relay()},
-		Scenarios:  choose(t, "1-to-1-1KiB", "queue-of-8", "1-to-nobody"),
+		Scenarios:  choose(t, "1-to-1-1KiB", "queue-of-8", "1-to-nobody", "request-busy"),
 		Rounds:     1, Quick: true,
 	}
 	results, err := b.Run(t.Context())
@@ -36,8 +37,8 @@ func TestRun(t *testing.T) {
 	if err := Failure(results); err != nil {
 		t.Fatal(err)
 	}
-	if len(results) != 3+2+2 {
-		t.Fatalf("%d results, want 7", len(results))
+	if len(results) != 3+2+2+2 {
+		t.Fatalf("%d results, want 9", len(results))
 	}
 	for _, r := range results {
 		if r.PerSecond == nil || r.PerSecond.Median <= 0 || r.Rounds != 1 {
@@ -47,13 +48,14 @@ func TestRun(t *testing.T) {
 			t.Errorf("%s on %s: processor time %v, memory %v", r.Scenario.Name, r.Broker, r.CPU, r.Peak)
 		}
 	}
-	if ratios := Ratios(results, lab.Vigil, lab.NATSServer); len(ratios) != 3 {
+	if ratios := Ratios(results, lab.Vigil, lab.NATSServer); len(ratios) != 4 {
 		t.Errorf("%d ratios, want one for each scenario", len(ratios))
 	}
 }
 
 // TestFailure lets a contender that is no broker fail, and the other finish.
 func TestFailure(t *testing.T) {
+	t.Parallel()
 	missing, err := exec.LookPath("true")
 	if err != nil {
 		t.Skip(err)
@@ -79,6 +81,7 @@ func TestFailure(t *testing.T) {
 }
 
 func TestInterrupted(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	b := Bench{
 		Contenders: []Contender{contender(lab.Vigil), contender(lab.NATSServer)},

@@ -139,8 +139,8 @@ func crowds() []Scenario {
 		About:   "connect, subscribe, disconnect, eight clients at a time",
 		measure: measureChurn,
 	}, {
-		Name: "1M-subs", Counts: "subscriptions", speaks: natsOnly, most: 3,
-		About:   "a million different subscriptions of ten clients: memory each",
+		Name: "subscriptions", Counts: "subscriptions", speaks: natsOnly, most: 3,
+		About:   "a million subscriptions of ten clients, all different: memory each",
 		measure: measureSubscriptions, extra: always(8 * time.Second),
 	}}
 }

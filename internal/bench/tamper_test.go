@@ -54,8 +54,9 @@ func tampering(t *testing.T, stride int, tamper func(frame []byte) []byte) *targ
 
 // What a broker does wrong must end the round, measured or not.
 func TestTampering(t *testing.T) {
+	t.Parallel()
 	f := one(1, 1, 1<<10)
-	short := timing{warm: time.Millisecond, window: 50 * time.Millisecond, stall: 200 * time.Millisecond, bytes: 4 << 20, messages: 4000}
+	short := timing{warm: time.Millisecond, window: 50 * time.Millisecond, stall: time.Second, bytes: 4 << 20, messages: 4000}
 	for _, tc := range []struct {
 		name               string
 		tamper             func(frame []byte) []byte
