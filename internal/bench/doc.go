@@ -31,6 +31,15 @@
 // drop anything: a message that is lost is an error, and so is a flow that
 // stands still for 10 s.
 //
+// # What the figures do not say
+//
+// Everything runs on one machine, over loopback. There the kernel does much of
+// a receiver's work on the sender's account: a broker's time has that of its
+// subscribers' sockets in it, and lacks some of its own. That is the same for
+// all, and why the floor is not zero. The memory of a served broker has that of
+// the lab's own program in it, a dozen MiB or two; the memory of a connection
+// and of a subscription is a difference, and has not.
+//
 // # Contenders
 //
 // Brokers are known as a [Contender], a command to start and a protocol to

@@ -141,13 +141,18 @@ func crowds() []Scenario {
 	}, {
 		Name: "subscriptions", Counts: "subscriptions", speaks: natsOnly, most: 3,
 		About:   "a million subscriptions of ten clients, all different: memory each",
-		measure: measureSubscriptions, extra: always(8 * time.Second),
+		measure: measureSubscriptions, extra: massTime,
 	}}
 }
 
 // crowdTime is how long it takes to gather a crowd, and more.
 func crowdTime(more time.Duration) func(timing) time.Duration {
 	return func(t timing) time.Duration { return time.Duration(t.crowd)*250*time.Microsecond + more }
+}
+
+// massTime is how long it takes to enter the subscriptions, and to settle.
+func massTime(t timing) time.Duration {
+	return time.Duration(t.subscriptions)*3*time.Microsecond + 4*time.Second
 }
 
 // always is the same however short a run.
