@@ -51,7 +51,7 @@ const (
 
 // quickBudget is when a quick run begins to leave out all but first rounds, so
 // that it ends in time on a slow machine, too.
-const quickBudget = 35 * time.Second
+const quickBudget = 38 * time.Second
 
 func (b Bench) withDefaults() Bench {
 	if b.Rounds == 0 {
