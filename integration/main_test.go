@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 
 // serve is the child's side of brokerCommand.
 func serve(name string) int {
-	if err := lab.Serve(name, os.Args[1], os.Stdout); err != nil {
+	if err := lab.Serve(name, os.Args[1], lab.ServeOptions{}, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

@@ -6,6 +6,7 @@
 //	vigil-lab --json      the same, one JSON object a line
 //	vigil-lab idle        what an idle connection costs, in bytes per second
 //	vigil-lab queue       what a queue group loses when a member's host vanishes
+//	vigil-lab bench       what a message costs each broker
 //	vigil-lab --help      the rest
 package main
 
@@ -28,19 +29,30 @@ func main() {
 		RunE:  run.run,
 	}
 	run.register(root)
-	root.AddCommand(incidentCommand(), idleCommand(), queueCommand(), serveCommand(), memberCommand())
+	root.AddCommand(incidentCommand(), idleCommand(), queueCommand(), benchCommand(),
+		serveCommand(), memberCommand(), relayCommand(), redisCommand())
 	os.Exit(cli.Run(root))
 }
 
 // serveCommand is how the lab starts brokers as processes of their own.
 func serveCommand() *cobra.Command {
-	return &cobra.Command{
+	var options lab.ServeOptions
+	cmd := &cobra.Command{
 		Use:    lab.ServeCommand + " BROKER ADDRESS",
 		Short:  "Serve a broker; prints its URL",
 		Hidden: true,
 		Args:   cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return lab.Serve(args[0], args[1], cmd.OutOrStdout())
+			return lab.Serve(args[0], args[1], options, cmd.OutOrStdout())
 		},
 	}
+	cmd.Flags().DurationVar(&options.PingInterval, pingIntervalFlag, 0, "silence after which a client is pinged (default: the broker's)")
+	cmd.Flags().StringVar(&options.CPUProfile, cpuProfileFlag, "", "write a CPU profile to this file at the end")
+	return cmd
 }
+
+// The flags of the serve command.
+const (
+	pingIntervalFlag = "ping-interval"
+	cpuProfileFlag   = "cpu-profile"
+)

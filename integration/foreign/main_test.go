@@ -23,7 +23,7 @@ const patience = 30 * time.Second
 
 func TestMain(m *testing.M) {
 	if name := os.Getenv(brokerEnv); name != "" {
-		if err := lab.Serve(name, os.Args[1], os.Stdout); err != nil {
+		if err := lab.Serve(name, os.Args[1], lab.ServeOptions{}, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

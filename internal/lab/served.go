@@ -2,11 +2,13 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/signal"
+	"runtime/pprof"
 	"strconv"
 	"syscall"
 	"time"
@@ -39,11 +41,28 @@ func command(name string) fault.Command {
 	return fault.Command{Args: []string{ServeCommand, name, fault.AddrPlaceholder}}
 }
 
+// ServeOptions are what a served broker may be asked for besides its defaults.
+type ServeOptions struct {
+	// PingInterval is how long a client is silent before it is pinged. 0 is the
+	// broker's default.
+	PingInterval time.Duration
+	// CPUProfile is the file that a profile of the process is written to when
+	// it is told to end. "" is none.
+	CPUProfile string
+}
+
 // Serve runs the named broker on addr until the process is told to end or loses
 // its parent. It writes the broker's URL to out once it listens.
-func Serve(name, addr string, out io.Writer) error {
+func Serve(name, addr string, o ServeOptions, out io.Writer) (err error) {
 	fault.ExitWithParent()
-	url, stop, err := listen(name, addr)
+	if o.CPUProfile != "" {
+		finish, failed := profile(o.CPUProfile)
+		if failed != nil {
+			return fmt.Errorf("lab: serve %s: %w", name, failed)
+		}
+		defer func() { err = errors.Join(err, finish()) }()
+	}
+	url, stop, err := listen(name, addr, o.PingInterval)
 	if err != nil {
 		return err
 	}
@@ -57,7 +76,25 @@ func Serve(name, addr string, out io.Writer) error {
 	return nil
 }
 
-func listen(name, addr string) (url string, stop func(), err error) {
+// profile begins a profile of the process; finish ends it and writes the file.
+func profile(file string) (finish func() error, err error) {
+	f, err := os.Create(file)
+	if err != nil {
+		return nil, fmt.Errorf("profile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(fmt.Errorf("profile: %w", err), f.Close())
+	}
+	return func() error {
+		pprof.StopCPUProfile()
+		if err := f.Close(); err != nil {
+			return fmt.Errorf("profile: %w", err)
+		}
+		return nil
+	}, nil
+}
+
+func listen(name, addr string, pingInterval time.Duration) (url string, stop func(), err error) {
 	host, text, err := net.SplitHostPort(addr)
 	if err != nil {
 		return "", nil, fmt.Errorf("lab: serve %s: address: %w", name, err)
@@ -71,19 +108,19 @@ func listen(name, addr string) (url string, stop func(), err error) {
 	}
 	switch name {
 	case Vigil:
-		b, err := broker.Start(broker.Config{Host: host, Port: port})
+		b, err := broker.Start(broker.Config{Host: host, Port: port, PingInterval: pingInterval})
 		if err != nil {
 			return "", nil, err
 		}
 		return b.URL(), func() { _ = b.Shutdown(context.Background()) }, nil
 	case NATSServer:
-		return listenNATS(host, port)
+		return listenNATS(host, port, pingInterval)
 	}
 	return "", nil, fmt.Errorf("lab: serve: unknown broker %q: want %s or %s", name, Vigil, NATSServer)
 }
 
-func listenNATS(host string, port int) (url string, stop func(), err error) {
-	s, err := server.NewServer(&server.Options{Host: host, Port: port, NoSigs: true, NoLog: true})
+func listenNATS(host string, port int, pingInterval time.Duration) (url string, stop func(), err error) {
+	s, err := server.NewServer(&server.Options{Host: host, Port: port, PingInterval: pingInterval, NoSigs: true, NoLog: true})
 	if err != nil {
 		return "", nil, fmt.Errorf("lab: serve %s: %w", NATSServer, err)
 	}
