@@ -30,7 +30,7 @@ func TestMemoryBudget(t *testing.T) {
 			b := startChild(t, childConfig{MemoryBudget: budget})
 			a.Addr = b.addr
 			idle := b.memory(t, "VmRSS")
-			pair := startPair(t, b, 0)
+			pair := startPair(t, b)
 			pair.rates(500 * time.Millisecond) // until it is at its speed
 			alone := pair.rates(2 * time.Second)
 			begun := time.Now()

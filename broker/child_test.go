@@ -122,6 +122,16 @@ func (b *childBroker) memory(t *testing.T, name string) int {
 	return 0
 }
 
+// descriptors counts the process's open files.
+func (b *childBroker) descriptors(t *testing.T) int {
+	t.Helper()
+	list, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", b.pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(list)
+}
+
 // dial connects and sends text, which begins the conversation.
 func (b *childBroker) dial(t testing.TB, text string) net.Conn {
 	t.Helper()

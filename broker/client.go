@@ -97,6 +97,7 @@ func newClient(b *Broker, id uint64, conn net.Conn) *client {
 	c.out = outbox{
 		account:  &c.account,
 		stream:   c.stream,
+		calls:    c.socketed(),
 		limit:    b.cfg.MaxPending,
 		mark:     min(congestion, b.cfg.MaxPending/2),
 		deadline: b.cfg.WriteDeadline,

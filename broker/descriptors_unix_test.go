@@ -66,16 +66,6 @@ func TestOutOfDescriptors(t *testing.T) {
 	}
 }
 
-// descriptors returns how many descriptors the broker has open.
-func (b *childBroker) descriptors(t *testing.T) int {
-	t.Helper()
-	list, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", b.pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(list)
-}
-
 // processorTime returns the processor time that the broker has used: the 14th
 // and 15th figure of /proc/PID/stat, in hundredths of a second.
 func (b *childBroker) processorTime(t *testing.T) time.Duration {

@@ -31,7 +31,12 @@ func TestDifferential(t *testing.T) {
 	case broker.RaceEnabled: // which also plays them slowly
 		count = 100
 	}
-	j := newJudge(t, startVigil)
+	t.Run("sockets", func(t *testing.T) { playDialogues(t, startVigil, count) })
+	t.Run("plain", func(t *testing.T) { playDialogues(t, plainVigil(0), count/5) })
+}
+
+func playDialogues(t *testing.T, vigil func(testing.TB, limits) *rival, count uint64) {
+	j := newJudge(t, vigil)
 	var next atomic.Uint64
 	next.Store(*firstSeed)
 	var failures atomic.Int32

@@ -25,7 +25,7 @@
 //
 // # How a message travels
 //
-//	publisher's read loop (one goroutine per client)            subscribers
+//	publisher's turn                                            subscribers
 //
 //	 socket ──► inbox ──► wire.Parser ──► session ──► publisher
 //	            pooled    in place        judges      routes:
@@ -39,20 +39,33 @@
 //	                              ▼
 //	                 outbox of B, of C, of oneself
 //	                              │
-//	            nobody writes? ───┼─── written at once by this read loop
-//	            would block?   ───┴─── a writer goroutine takes over until
-//	                                   the queue is empty              ──► socket
+//	            nobody writes? ───┼─── written at once by this goroutine
+//	            would block?   ───┴─── written on when the socket says that it
+//	                                   takes more                      ──► socket
 //
 // A batch is what one read returned. While it is parsed no lock is taken and
 // nothing is allocated: routes are cached by subject and hold as long as the
-// routing table's generation has not moved, and each destination's messages
-// are appended to a stage that nobody else sees. Behind the batch each stage is
-// handed to its outbox, which costs one lock and, if the subscriber keeps up,
-// one system call.
+// routing table's version for its first token has not moved, and each
+// destination's messages are appended to a stage that nobody else sees. Behind
+// the batch each stage is handed to its outbox, which costs one lock and, if the
+// subscriber keeps up, one system call.
+//
+// # Turns
+//
+// On Linux a poller watches all sockets: when something has come, the client has
+// its turn, one read of 64 KiB at most with all that follows from it, on one of
+// as many goroutines as there are processors. Whoever has more stands in line
+// again, so that a client that floods does not make a PING wait. A client that
+// is idle has no goroutine, stack or buffer.
+//
+// Any other stream, and sockets of other systems, have the plain form: a
+// goroutine reads, and another writes while something waits to be written. It is
+// called the read loop below, whichever it is.
 //
 // # Who owns what
 //
 //	session, parser, inbox, publisher   the client's read loop
+//	whose turn it is                    poller.mu
 //	router, subscriptions by client     routing.mu
 //	delivered, max of a subscription    atomics: every publisher counts there
 //	queue of output, claims             outbox.mu, one per client
@@ -66,16 +79,17 @@
 //
 // # Locks
 //
-// There are four, and none is ever taken while another is held, so that there
+// There are five, and none is ever taken while another is held, so that there
 // is no order to keep:
 //
 //	Broker.mu     connect, disconnect, Shutdown
 //	routing.mu    SUB, UNSUB, disconnect; shared: the look-up of a subject
 //	              that is not cached
 //	outbox.mu     once per batch and destination, and around each write
-//	liveness.mu   connect, disconnect, and each client's turn
+//	liveness.mu   connect, disconnect, and when a client may be silent for too long
+//	poller.mu     at each turn's beginning and end
 //
-// A fifth, ledger.mu, is taken when the memory budget is exceeded; Broker.mu and
+// A sixth, ledger.mu, is taken when the memory budget is exceeded; Broker.mu and
 // outbox.mu are taken behind it, one at a time, to see who holds what.
 //
 // The monitor has two of its own. monitor.work lets one answer be made at a
@@ -119,7 +133,7 @@
 //
 // A connection whose first operation, whichever it is, is not complete within
 // HandshakeTimeout is closed without a word, whatever it has sent. Until then it
-// costs what every idle connection does, some 9 KiB when thousands come at once,
+// costs what every idle connection does, some 5 KiB when thousands come at once,
 // and a buffer of up to four times what it has sent, at most four times
 // MaxControlLine or twice the message it has announced, which counts against the
 // memory budget.
@@ -134,7 +148,7 @@
 // took something, in the last 50 ms counts with an eighth of what it holds; of
 // equals the younger goes first. From half the budget on publishers are held back
 // for consumers more than 128 KiB behind, and while much is on its way back from
-// clients that had to go, reads wait up to 10 ms. Memory outside the budget: what
+// clients that had to go, those who have just taken more wait up to 10 ms. Memory outside the budget: what
 // idle connections cost, and a read buffer of 64 KiB and up to 8 MiB staged for
 // each publisher that is at work at the moment. A program that is nothing but a
 // broker gives Broker.MemoryLimit to debug.SetMemoryLimit, as vigil broker does;
@@ -145,8 +159,9 @@
 // What a client's socket does not take waits in its outbox. Above a mark of
 // 4 MiB, or half of MaxPending if that is less, those who publish to the client
 // are held back, 10 ms per batch at most, as long as it takes anything at all;
-// for one that has taken nothing for 50 ms nobody waits. A client is closed as a
-// slow consumer, without a word, when more than MaxPending waits or when its
+// for one that has taken nothing for 50 ms nobody waits, or for twice the longest
+// pause, up to 1 s, of one that is known to drain in steps. A client is closed as
+// a slow consumer, without a word, when more than MaxPending waits or when its
 // socket takes nothing for WriteDeadline. Others get every message.
 //
 // # Lame duck

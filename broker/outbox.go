@@ -19,6 +19,7 @@ import (
 type outbox struct {
 	// Fixed after construction.
 	stream   transport
+	calls    bool          // the stream calls writable
 	limit    int           // bytes that may wait
 	mark     int           // bytes that may wait before publishers are held back
 	deadline time.Duration // how long the stream may take nothing
@@ -265,13 +266,11 @@ func (o *outbox) leave(now bool) bool {
 		o.mu.Unlock()
 		return false
 	}
-	o.parked = true
-	calls := o.stream.callWritable(now)
-	if !calls {
-		o.parked = false
-	}
+	o.parked = o.calls
 	o.mu.Unlock()
-	if !calls {
+	if o.calls {
+		o.stream.callWritable(now)
+	} else {
 		o.spawn(o.writeLoop)
 	}
 	return true

@@ -85,17 +85,13 @@ func (f *fakeStream) allow(n int) {
 	}
 }
 
-func (f *fakeStream) callWritable(now bool) bool {
-	if f.rig == nil {
-		return false
-	}
+func (f *fakeStream) callWritable(now bool) {
 	f.asked.Store(true)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if now || f.moody || f.room > 0 {
 		f.rig.writers.Go(f.rig.writable)
 	}
-	return true
 }
 
 func (f *fakeStream) text() string {
@@ -129,6 +125,7 @@ func newOutboxRig(calls bool, room, limit int) *outboxRig {
 	r := &outboxRig{stream: newFakeStream(room), ended: make(chan closeReason, 10)}
 	r.outbox = &outbox{
 		stream:   r.stream,
+		calls:    calls,
 		limit:    limit,
 		mark:     min(congestion, limit/2),
 		deadline: 10 * time.Second,

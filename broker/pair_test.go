@@ -19,8 +19,6 @@ import (
 // for.
 type healthyPair struct {
 	pub, sub net.Conn
-	// per is how long the publisher waits between batches; 0 is full speed.
-	per      time.Duration
 	received atomic.Int64
 	// window bounds what is under way, in batches.
 	window chan struct{}
@@ -33,9 +31,9 @@ const (
 	pairWindow = 64
 )
 
-func startPair(t *testing.T, b *childBroker, per time.Duration) *healthyPair {
+func startPair(t *testing.T, b *childBroker) *healthyPair {
 	p := &healthyPair{
-		pub: b.dial(t, quietConnect), sub: b.dial(t, quietConnect), per: per,
+		pub: b.dial(t, quietConnect), sub: b.dial(t, quietConnect),
 		window: make(chan struct{}, pairWindow),
 		stop:   make(chan struct{}),
 		failed: make(chan error, 2),
@@ -66,8 +64,6 @@ func (p *healthyPair) publish() error {
 	message := func(n int) {
 		text = fmt.Appendf(text, "PUB healthy.pair 64\r\n%016d%s\r\n", n, strings.Repeat("x", 48))
 	}
-	pace := time.NewTicker(max(p.per, 1))
-	defer pace.Stop()
 	for n := 0; ; n += pairBatch {
 		select {
 		case <-p.stop:
@@ -76,9 +72,6 @@ func (p *healthyPair) publish() error {
 			_, err := p.pub.Write(text)
 			return err
 		case p.window <- struct{}{}:
-		}
-		if p.per > 0 {
-			<-pace.C
 		}
 		text = text[:0]
 		for i := range pairBatch {
@@ -91,45 +84,20 @@ func (p *healthyPair) publish() error {
 }
 
 func (p *healthyPair) subscribe() error {
-	parser := wire.Parser{Side: wire.FromBroker}
-	buf, kept := make([]byte, 256<<10), 0
 	next := 0
-	for {
-		_ = p.sub.SetReadDeadline(time.Now().Add(testPatience))
-		n, err := p.sub.Read(buf[kept:])
-		if err != nil {
-			return fmt.Errorf("message %d: %w", next, err)
+	return readOps(p.sub, func(op *wire.Op) (more bool, err error) {
+		switch number, _ := strconv.Atoi(string(op.Frame[:16])); {
+		case number == lastOfPair:
+			return false, nil
+		case number != next:
+			return false, fmt.Errorf("message %d came instead of %d", number, next)
 		}
-		have, taken := buf[:kept+n], 0
-		for {
-			var op wire.Op
-			n, err := parser.Next(have[taken:], &op)
-			if err != nil {
-				return fmt.Errorf("message %d: %w", next, err)
-			}
-			if n == 0 {
-				break
-			}
-			taken += n
-			if op.Kind == wire.Ping {
-				_, _ = io.WriteString(p.sub, wire.PongLine)
-			}
-			if op.Kind != wire.Msg {
-				continue
-			}
-			switch number, _ := strconv.Atoi(string(op.Frame[:16])); {
-			case number == lastOfPair:
-				return nil
-			case number != next:
-				return fmt.Errorf("message %d came instead of %d", number, next)
-			}
-			if next++; next%pairBatch == 0 {
-				<-p.window
-			}
-			p.received.Add(1)
+		if next++; next%pairBatch == 0 {
+			<-p.window
 		}
-		kept = copy(buf, have[taken:])
-	}
+		p.received.Add(1)
+		return true, nil
+	})
 }
 
 // pairSlice is what a rate is measured over: long enough to see a number of

@@ -45,6 +45,9 @@ func (c *client) pollFor(conn net.Conn) bool {
 	return true
 }
 
+// socketed reports whether the client's stream calls its outbox.
+func (c *client) socketed() bool { return c.socket != nil }
+
 // startPolling gives the client its turns, if its stream is a socket.
 func (c *client) startPolling() {
 	s := c.socket

@@ -12,6 +12,7 @@ type (
 )
 
 func (c *client) pollFor(net.Conn) bool { return false }
+func (c *client) socketed() bool        { return false }
 func (c *client) startPolling()         {}
 func (c *client) wait(f func())         { f() }
 func (b *Broker) stopPolling()          {}

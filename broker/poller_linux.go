@@ -134,8 +134,8 @@ func (p *poller) begin(c *client) {
 }
 
 // watchWritable makes turns of the moments when fd can be written to again.
-func (p *poller) watchWritable(fd int) {
-	_ = p.control(syscall.EPOLL_CTL_MOD, fd, syscall.EPOLLIN|syscall.EPOLLOUT)
+func (p *poller) watchWritable(fd int) error {
+	return p.control(syscall.EPOLL_CTL_MOD, fd, syscall.EPOLLIN|syscall.EPOLLOUT)
 }
 
 func (p *poller) control(op, fd int, events uint32) error {

@@ -18,7 +18,7 @@ func (d *discardStream) tryWrite(p []byte) (int, error) {
 	return len(p), nil
 }
 func (d *discardStream) write(p []byte) (int, error) { return d.tryWrite(p) }
-func (d *discardStream) callWritable(bool) bool      { return false }
+func (d *discardStream) callWritable(bool)           {}
 func (d *discardStream) interrupt()                  {}
 func (d *discardStream) drain(time.Time)             {}
 func (d *discardStream) closeWrite() error           { return nil }

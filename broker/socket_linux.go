@@ -21,6 +21,8 @@ type socket struct {
 	// users counts the system calls in progress; closedBit is set by close. The
 	// descriptor is closed when both are done with.
 	users atomic.Int64
+	// watched is set once the poller tells of writability.
+	watched atomic.Bool
 	// interrupted ends the reading.
 	interrupted atomic.Bool
 	// drained is closed at the end of the input while the socket is drained.
@@ -29,10 +31,6 @@ type socket struct {
 	// Owned by whoever has the client's turn.
 	ended bool // the reading is over
 	full  bool // the last read took all that it could
-
-	// callsWritable is set once the poller tells of writability, guarded by
-	// outbox.mu.
-	callsWritable bool
 }
 
 const closedBit = 1 << 32
@@ -171,19 +169,18 @@ func (s *socket) tryWrite(p []byte) (n int, err error) {
 // write is never called, since callWritable calls.
 func (s *socket) write(p []byte) (int, error) { return s.tryWrite(p) }
 
-func (s *socket) callWritable(now bool) bool {
-	if !s.use() {
-		return true // and will not be writable again
+func (s *socket) callWritable(now bool) {
+	if now {
+		s.poller.post(s.client, syscall.EPOLLOUT)
+		return
+	}
+	if s.watched.Load() || !s.use() {
+		return // or will not be writable again
 	}
 	defer s.done()
-	switch {
-	case now:
-		s.poller.post(s.client, syscall.EPOLLOUT)
-	case !s.callsWritable:
-		s.callsWritable = true
-		s.poller.watchWritable(s.fd)
+	if s.poller.watchWritable(s.fd) == nil { // which tells if it can be written to now
+		s.watched.Store(true)
 	}
-	return true
 }
 
 // turn is the client's turn of being read from and written to, on a goroutine of

@@ -10,13 +10,18 @@ import (
 func TestTranscripts(t *testing.T) {
 	playAll(t, startVigil, byLine, byByte, coalesced)
 	t.Run("a byte per read", func(t *testing.T) {
-		playAll(t, func(t testing.TB, l limits) *rival {
-			cfg := vigilConfig(l)
-			cfg.Listener = plainListener{listenLocal(t), 1}
-			b := start(t, cfg)
-			return &rival{name: "vigil", addr: b.Addr().String(), connected: b.NumClients}
-		}, coalesced)
+		playAll(t, plainVigil(1), coalesced)
 	})
+}
+
+// plainVigil starts Vigil over the plain form of a net.Conn, see plainListener.
+func plainVigil(atOnce int) func(testing.TB, limits) *rival {
+	return func(t testing.TB, l limits) *rival {
+		cfg := vigilConfig(l)
+		cfg.Listener = plainListener{listenLocal(t), atOnce}
+		b := start(t, cfg)
+		return &rival{name: "vigil", addr: b.Addr().String(), connected: b.NumClients}
+	}
 }
 
 // TestTranscriptsOfStockServer plays the same scripts against nats-server: what

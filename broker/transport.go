@@ -17,9 +17,9 @@ type transport interface {
 	// streams that cannot call.
 	write(p []byte) (n int, err error)
 	// callWritable asks for outbox.writable to be called: when the stream can
-	// take something, or with now as soon as somebody has time. It reports false
-	// if the stream cannot call, and a goroutine has to write.
-	callWritable(now bool) bool
+	// take something, or with now as soon as somebody has time. It is for
+	// streams that can call.
+	callWritable(now bool)
 	// interrupt ends the reading, as the end of the input would.
 	interrupt()
 	// drain reads and forgets, until the client has closed its side or the time
@@ -58,7 +58,7 @@ func (t *plainTransport) read(in *inbox) (int, error) {
 }
 
 func (t *plainTransport) tryWrite([]byte) (int, error) { return 0, nil }
-func (t *plainTransport) callWritable(bool) bool       { return false }
+func (t *plainTransport) callWritable(bool)            {}
 func (t *plainTransport) interrupt()                   { _ = t.SetReadDeadline(time.Unix(1, 0)) }
 func (t *plainTransport) close() error                 { return t.Close() }
 

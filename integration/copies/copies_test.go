@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -29,6 +30,14 @@ var brokers = map[string]func(t *testing.T) (addr string){
 		t.Cleanup(func() { must(t, b.Shutdown(context.Background())) })
 		return b.Addr().String()
 	},
+	"vigil, plain connections": func(t *testing.T) string {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		must(t, err)
+		b, err := broker.Start(broker.Config{Listener: plainListener{l}})
+		must(t, err)
+		t.Cleanup(func() { must(t, b.Shutdown(context.Background())) })
+		return b.Addr().String()
+	},
 	"nats-server": func(t *testing.T) string {
 		s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true})
 		must(t, err)
@@ -36,6 +45,16 @@ var brokers = map[string]func(t *testing.T) (addr string){
 		t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
 		return s.Addr().String()
 	},
+}
+
+// plainListener hides that its connections are sockets, so that the broker
+// serves them as it would any other net.Conn.
+type plainListener struct{ net.Listener }
+
+// Accept implements net.Listener.
+func (l plainListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	return struct{ net.Conn }{conn}, err
 }
 
 func must(t *testing.T, err error) {
