@@ -34,6 +34,8 @@ type client struct {
 
 	// subs are the client's subscriptions by sid, guarded by routing.mu.
 	subs textMap[*subscription]
+	// subscribed is set once publishers may keep routes to the client; the same.
+	subscribed bool
 
 	// out is shared; it guards itself.
 	out outbox
@@ -219,6 +221,10 @@ func (c *client) obey(op *wire.Op) *violation {
 			own.buf = c.session.acknowledge(own.buf)
 		}
 	case doUnsubscribe:
+		if c.broker.routes.countExactly(c, op) {
+			c.publish.self.count()
+			c.settle()
+		}
 		if c.broker.routes.unsubscribe(c, op) {
 			c.settle()
 		}

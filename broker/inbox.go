@@ -27,17 +27,18 @@ func (in *inbox) recharge() {
 }
 
 // room returns where the next read may write: at least half of size, which is a
-// power of two.
+// power of two, and no more than maxRead.
 func (in *inbox) room(size int) []byte {
 	if cap(in.buf)-len(in.buf) < size/2 {
 		in.move(max(size, 2*len(in.buf)))
 	}
-	return in.buf[len(in.buf):cap(in.buf)]
+	return in.buf[len(in.buf):min(cap(in.buf), len(in.buf)+maxRead)]
 }
 
-// shrink leaves no more room than the unparsed input needs.
+// shrink leaves little more room than the unparsed input needs: not so little
+// that room and it would copy a large message to and fro as it arrives.
 func (in *inbox) shrink() {
-	if cap(in.buf) > max(minBuffer, 2*len(in.buf)) {
+	if cap(in.buf) > max(minBuffer, 4*len(in.buf)) {
 		in.move(len(in.buf))
 		in.recharge()
 	}

@@ -242,7 +242,7 @@ func (o *outbox) writeNow() {
 				continue
 			}
 		}
-		if o.leave(n >= burst) {
+		if o.park(n >= burst) {
 			o.account.check()
 			return
 		}
@@ -250,10 +250,10 @@ func (o *outbox) writeNow() {
 	}
 }
 
-// leave leaves the writing to whom the stream calls, now or when it can take
+// park leaves the writing to whom the stream calls, now or when it can take
 // something; or to a writer goroutine. It reports false if the stream has called
-// already.
-func (o *outbox) leave(now bool) bool {
+// while the caller wrote, who then goes on.
+func (o *outbox) park(now bool) bool {
 	o.mu.Lock()
 	o.chargeLocked()
 	if o.closed {
@@ -261,8 +261,9 @@ func (o *outbox) leave(now bool) bool {
 		return true
 	}
 	o.boundLocked()
-	if o.called {
-		o.called = false
+	called := o.called
+	o.called = false
+	if called && !now {
 		o.mu.Unlock()
 		return false
 	}
@@ -299,26 +300,31 @@ func (o *outbox) parkedNow() bool {
 // boundLocked has somebody look, when the deadline has passed, whether the stream
 // has taken something.
 func (o *outbox) boundLocked() {
-	if o.overdue != nil || o.pending == 0 {
+	if o.pending == 0 {
 		return
 	}
 	if o.progressed.IsZero() {
 		o.progressed = time.Now()
 	}
-	o.overdue = time.AfterFunc(o.deadline, o.judge)
+	if o.overdue == nil {
+		o.overdue = time.AfterFunc(o.deadline, o.judge)
+	}
 }
 
 // judge fails a stream that has taken nothing for the deadline.
 func (o *outbox) judge() {
 	o.mu.Lock()
-	if o.closed || o.pending == 0 {
+	if o.closed || o.pending == 0 && !o.writing {
 		o.overdue = nil
 		o.mu.Unlock()
 		return
 	}
-	left := o.deadline
-	if !o.progressed.IsZero() {
-		left -= time.Since(o.progressed)
+	if o.progressed.IsZero() {
+		o.progressed = time.Now()
+	}
+	left := o.deadline - time.Since(o.progressed)
+	if o.pending == 0 { // but somebody is about to write more
+		left = o.deadline
 	}
 	if left > 0 {
 		o.overdue.Reset(left)

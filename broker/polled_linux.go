@@ -8,8 +8,23 @@ import (
 // pollers is the broker's part that watches sockets: one poller, made for the
 // first socket that comes.
 type pollers struct {
-	makePoller sync.Once
-	poller     *poller // nil when there is none
+	pollerMu sync.Mutex
+	// Guarded by pollerMu.
+	poller      *poller // nil when there is none yet
+	pollingOver bool    // none is made any more
+}
+
+// somePoller returns the poller, nil if it cannot be had now.
+func (b *Broker) somePoller() *poller {
+	b.pollerMu.Lock()
+	defer b.pollerMu.Unlock()
+	if b.poller == nil && !b.pollingOver {
+		var err error
+		if b.poller, err = newPoller(b.pumps.Go); err != nil {
+			b.log.Warn("a client has a goroutine of its own", "error", err)
+		}
+	}
+	return b.poller
 }
 
 // polled is the part of a client whose stream is a socket.
@@ -25,17 +40,11 @@ func (c *client) pollFor(conn net.Conn) bool {
 	default:
 		return false // or something around a socket
 	}
-	b := c.broker
-	b.makePoller.Do(func() {
-		var err error
-		if b.poller, err = newPoller(b.pumps.Go); err != nil {
-			b.log.Warn("every client has a goroutine of its own", "error", err)
-		}
-	})
-	if b.poller == nil {
+	p := c.broker.somePoller()
+	if p == nil {
 		return false
 	}
-	s, ok := newSocket(b.poller, conn)
+	s, ok := newSocket(p, conn)
 	if !ok {
 		return false
 	}
@@ -74,9 +83,18 @@ func (c *client) wait(f func()) {
 	f()
 }
 
+// assist is called in the client's turn by what takes long.
+func (c *client) assist() {
+	if s := c.socket; s != nil && !s.ended {
+		s.poller.assist()
+	}
+}
+
 // stopPolling ends the poller. No client is left.
 func (b *Broker) stopPolling() {
-	b.makePoller.Do(func() {}) // none is made any more
+	b.pollerMu.Lock()
+	defer b.pollerMu.Unlock()
+	b.pollingOver = true
 	if b.poller != nil {
 		b.poller.stop()
 	}

@@ -15,5 +15,6 @@ func (c *client) pollFor(net.Conn) bool { return false }
 func (c *client) socketed() bool        { return false }
 func (c *client) startPolling()         {}
 func (c *client) wait(f func())         { f() }
+func (c *client) assist()               {}
 func (b *Broker) stopPolling()          {}
 func (b *Broker) closePoller()          {}

@@ -14,7 +14,7 @@ import (
 // The goroutine per connection of package net costs 2 KiB of stack and as much
 // again around it, whatever the connection does; and while all processors are
 // busy, a client whose bytes have come waits until the runtime looks for them,
-// which is each 10 ms. Here a turn is one read, 64 KiB at most: a client that
+// which is each 10 ms. Here a turn is one read, of maxRead at most: a client that
 // floods stands behind those that have become ready meanwhile.
 //
 //	epoll ──► ready, first in first out ──► workers: one turn each
@@ -53,7 +53,7 @@ type poller struct {
 type pollState struct {
 	next *client
 	// queued is set while the client is in the queue or has its turn, and before
-	// it begins.
+	// it begins: then events only add up, so that no two turns run at once.
 	queued bool
 	// events is what its next turn is about.
 	events uint32
@@ -81,6 +81,7 @@ func newPoller(spawn func(func())) (*poller, error) {
 	}
 	p.clients = make([]*client, p.wake[0]+1)
 	if err = p.control(syscall.EPOLL_CTL_ADD, p.wake[0], syscall.EPOLLIN); err != nil {
+		_ = syscall.Close(p.wake[1])
 		p.close()
 		return nil, fmt.Errorf("broker: poller: %w", err)
 	}
@@ -114,11 +115,13 @@ func (p *poller) add(c *client, fd int) error {
 	}
 	p.clients[fd] = c
 	p.mu.Unlock()
-	events := uint32(syscall.EPOLLIN)
-	if c.out.parkedNow() { // the greeting is still on its way
-		events |= syscall.EPOLLOUT
+	if err := p.control(syscall.EPOLL_CTL_ADD, fd, syscall.EPOLLIN); err != nil {
+		return err
 	}
-	return p.control(syscall.EPOLL_CTL_ADD, fd, events)
+	if c.out.parkedNow() { // the greeting is still on its way
+		return p.watchWritable(fd)
+	}
+	return nil
 }
 
 // begin gives a client its turns from now on: until then nobody but who has made
@@ -140,7 +143,7 @@ func (p *poller) watchWritable(fd int) error {
 
 func (p *poller) control(op, fd int, events uint32) error {
 	const edges = uint32(syscall.EPOLLET & 0xffffffff)
-	ev := syscall.EpollEvent{Events: events | syscall.EPOLLRDHUP | edges, Fd: int32(fd)}
+	ev := syscall.EpollEvent{Events: events | syscall.EPOLLRDHUP | syscall.EPOLLPRI | edges, Fd: int32(fd)}
 	return os.NewSyscallError("epoll_ctl", syscall.EpollCtl(p.epoll, op, fd, &ev))
 }
 
@@ -184,7 +187,8 @@ func (p *poller) wakeLocked() {
 	p.spawn(p.work)
 }
 
-// assist makes sure that somebody looks for events while the caller is busy.
+// assist makes sure that somebody looks for events while the caller is busy. Who
+// begins something in its turn that takes longer than a few small turns calls it.
 func (p *poller) assist() {
 	p.mu.Lock()
 	if !p.leading || p.ready.first != nil {

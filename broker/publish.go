@@ -26,6 +26,9 @@ type publisher struct {
 	cached  int // what cache costs, in bytes
 	charged int // what of it the account knows
 	version uint64
+	// last is the route of the last message's subject, so that a flow to one
+	// subject costs a comparison each; nil when there is none.
+	last *route
 	// stages are the destinations the cached routes refer to.
 	stages map[*client]*stage
 
@@ -41,8 +44,9 @@ type publisher struct {
 
 // route is where a subject leads, resolved for one publisher.
 type route struct {
-	plain  []target
-	groups [][]target
+	subject string
+	plain   []target
+	groups  [][]target
 	// It holds while part, where changes are told, stands at version.
 	part    *atomic.Uint64
 	version uint64
@@ -52,6 +56,9 @@ type route struct {
 type target struct {
 	sub   *subscription
 	stage *stage
+	// uncounted is how many messages of this batch the subscription does not
+	// know of yet.
+	uncounted int64
 }
 
 // stage collects output for one destination.
@@ -68,6 +75,18 @@ type stage struct {
 	// a queue group.
 	delivered tally
 	work      bool
+	// uncounted are the subscriptions that messages in buf are for.
+	uncounted []*target
+}
+
+// count tells the subscriptions how many messages they had.
+func (s *stage) count() {
+	for i, t := range s.uncounted {
+		t.count()
+		s.uncounted[i] = nil
+	}
+	s.uncounted = s.uncounted[:0]
+	s.delivered.moveTo(&s.to.stats.outMsgs, &s.to.stats.outBytes)
 }
 
 const (
@@ -78,12 +97,15 @@ const (
 	// routeCost and targetCost are what a route and each of its targets take
 	// in memory, roughly.
 	routeCost, targetCost = 200, 24
-	// stageFull is when a stage is handed over before the batch ends: what
-	// one system call writes well.
-	stageFull = 60 << 10
+	// stageFull is when a stage is handed over before the batch ends: just
+	// before it needs a larger buffer.
+	stageFull = readBuffer - 2<<10
 	// maxStaged bounds what one publisher has staged for all destinations: a
 	// full read to many subscribers is handed over in parts.
-	maxStaged = 8 << 20
+	maxStaged = 16 << 20
+	// manyDestinations is when a batch takes so long to pass on that somebody
+	// else had better look what has come meanwhile.
+	manyDestinations = 16
 	// holdBack is how long one batch may wait for congested destinations.
 	holdBack = 10 * time.Millisecond
 )
@@ -125,20 +147,29 @@ func (p *publisher) lookup(subject []byte) *route {
 		p.forget()
 		p.version = v
 	}
-	r := p.cache[string(subject)]
-	if r != nil && r.part.Load() == r.version {
-		return r
+	r := p.last
+	if r == nil || r.subject != string(subject) {
+		r = p.cache[string(subject)]
 	}
-	if r != nil {
+	switch {
+	case r == nil:
+		r = p.look(subject)
+	case r.part.Load() != r.version:
 		p.cached -= r.cost
+		r = p.look(subject)
 	}
-	return p.look(subject)
+	p.last = r
+	return r
 }
 
 // look finds out where a subject leads, and keeps that.
 func (p *publisher) look(subject []byte) *route {
 	part := p.routes.version(subject)
-	r := &route{part: part, version: part.Load()} // before the look, so that no change falls between
+	r := &route{
+		subject: string(subject),
+		part:    part,
+		version: part.Load(), // before the look, so that no change falls between
+	}
 	m := p.routes.match(subject)
 	r.cost = routeCost + len(subject) + targetCost*m.size()
 	if p.cached += r.cost; p.cached > maxCached {
@@ -153,12 +184,12 @@ func (p *publisher) look(subject []byte) *route {
 	for _, g := range m.groups {
 		r.groups = append(r.groups, p.targets(g.members))
 	}
-	p.cache[string(subject)] = r
+	p.cache[r.subject] = r
 	return r
 }
 
 // forget drops the cached routes. What is staged stays staged.
-func (p *publisher) forget() { p.cache, p.stages, p.cached = nil, nil, 0 }
+func (p *publisher) forget() { p.cache, p.last, p.stages, p.cached = nil, nil, nil, 0 }
 
 func (p *publisher) targets(subs []*subscription) []target {
 	if len(subs) == 0 {
@@ -166,7 +197,7 @@ func (p *publisher) targets(subs []*subscription) []target {
 	}
 	list := make([]target, len(subs))
 	for i, s := range subs {
-		list[i] = target{s, p.stageFor(s.owner)}
+		list[i] = target{sub: s, stage: p.stageFor(s.owner)}
 	}
 	return list
 }
@@ -196,9 +227,12 @@ func (p *publisher) deliver(t *target, op *wire.Op) bool {
 	// First the claim, then the look at whether the subscription has ended: its
 	// owner ends it first and then waits for the claims, see client.settle.
 	p.open(s, need)
-	ok, last := t.sub.take()
+	ok, last := t.take()
 	if !ok {
 		return false
+	}
+	if t.uncounted == 1 {
+		s.uncounted = append(s.uncounted, t)
 	}
 	if last {
 		p.routes.remove(t.sub)
@@ -270,7 +304,9 @@ func (p *publisher) open(s *stage, need int) {
 		s.dirty = true
 		if s != &p.self {
 			s.claim = s.to.out.claim()
-			p.dirty = append(p.dirty, s)
+			if p.dirty = append(p.dirty, s); len(p.dirty) == manyDestinations {
+				p.client.assist()
+			}
 		}
 	}
 	if s.buf == nil {
@@ -298,7 +334,7 @@ func (p *publisher) flush() {
 	if s := &p.self; s.dirty {
 		b := s.buf
 		s.dirty, s.buf, s.size = false, nil, len(b)
-		s.delivered.moveTo(&s.to.stats.outMsgs, &s.to.stats.outBytes)
+		s.count()
 		s.to.out.send(b)
 	}
 	p.staged = 0
@@ -314,7 +350,7 @@ func (p *publisher) handOver() (congested []*client) {
 		p.dirty[i] = nil
 		b := s.buf
 		s.dirty, s.buf, s.size = false, nil, len(b)
-		s.delivered.moveTo(&s.to.stats.outMsgs, &s.to.stats.outBytes)
+		s.count() // before the claim ends, see routing.countExactly
 		if s.to.out.sendClaimed(b, s.claim) {
 			congested = append(congested, s.to)
 		}

@@ -68,12 +68,23 @@ func (t *routing) subscribe(c *client, op *wire.Op, limit int) (refusal string) 
 		return textInvalidSubject
 	}
 	s := newSubscription(c, op)
+	c.subscribed = true
 	c.subs.set(s.sid, s)
 	t.router.insert(s)
 	t.inserts++
 	t.changed(s.subject)
 	c.account.charge(s.cost())
 	return ""
+}
+
+// countExactly has the messages of the subscription that op, an UNSUB with a max,
+// names counted one by one from now on. What was routed before is counted when
+// the client has settled. It reports false if there is nothing to count.
+func (t *routing) countExactly(c *client, op *wire.Op) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	s := c.subs.get(op.SID)
+	return s != nil && op.Max > 0 && s.max.CompareAndSwap(0, exactly)
 }
 
 // unsubscribe obeys op, an UNSUB: the subscription ends when max messages were
@@ -119,12 +130,14 @@ const removeAtOnce = 256
 // removeAll ends every subscription of a client. Publishers then forget all that
 // they keep: it leads to clients, which may be gone.
 func (t *routing) removeAll(c *client) {
-	if t.countOf(c) == 0 {
-		return
-	}
 	for t.removeSome(c) {
 	}
-	t.any.Add(1)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if c.subscribed {
+		c.subscribed = false
+		t.any.Add(1)
+	}
 }
 
 // removeSome ends some subscriptions of a client and reports whether it has

@@ -15,6 +15,7 @@ import (
 type socket struct {
 	// Fixed after construction.
 	fd     int
+	local  bool // a Unix socket
 	poller *poller
 	client *client
 
@@ -67,7 +68,8 @@ func newSocket(p *poller, conn net.Conn) (*socket, bool) {
 	}
 	_ = syscall.SetsockoptInt(own, syscall.IPPROTO_TCP, tcpNotSentLowat, maxNotSent) // not on a Unix socket
 	_ = conn.Close()                                                                 // the copy stays open
-	return &socket{fd: own, poller: p}, true
+	_, local := conn.(*net.UnixConn)
+	return &socket{fd: own, local: local, poller: p}, true
 }
 
 // use begins a system call. It reports false if the socket is closed.
@@ -124,7 +126,7 @@ func (s *socket) tryRead(in *inbox) (int, error) {
 	}
 	room := in.room(readBuffer)
 	n, err := s.readInto(room)
-	s.full = n == len(room)
+	s.full = n == len(room) || n > 0 && s.local // which ends behind a descriptor sent along
 	if n == 0 {
 		in.shrink()
 	}
@@ -140,7 +142,7 @@ func (s *socket) readInto(p []byte) (int, error) {
 	case err == syscall.EAGAIN:
 		return 0, nil
 	case err != nil:
-		return 0, &net.OpError{Op: "read", Net: "tcp", Err: err}
+		return 0, os.NewSyscallError("read", err)
 	case n == 0:
 		return 0, io.EOF
 	default:
@@ -159,7 +161,7 @@ func (s *socket) tryWrite(p []byte) (n int, err error) {
 			return n, nil
 		}
 		if err != nil {
-			return n, &net.OpError{Op: "write", Net: "tcp", Err: err}
+			return n, os.NewSyscallError("write", err)
 		}
 		n += m
 	}
@@ -194,7 +196,7 @@ func (s *socket) turn(events uint32) (left uint32) {
 		return 0
 	}
 	if s.ended {
-		return s.drainSome(events)
+		return s.drainSome()
 	}
 	n, err := s.tryRead(&c.in)
 	if n == 0 && err == nil {
@@ -221,8 +223,9 @@ func (s *socket) turn(events uint32) (left uint32) {
 // better look what has come meanwhile.
 const manyBytes = 8 << 10
 
-// endEvents say that the client has ended its output, or more.
-const endEvents = syscall.EPOLLRDHUP | syscall.EPOLLHUP | syscall.EPOLLERR
+// endEvents say that a read that does not fill its buffer is not the last: behind
+// it stands the end, or, where there is urgent data, more.
+const endEvents = syscall.EPOLLRDHUP | syscall.EPOLLHUP | syscall.EPOLLERR | syscall.EPOLLPRI
 
 func (s *socket) drain(until time.Time) {
 	over := make(chan struct{})
@@ -237,7 +240,7 @@ func (s *socket) drain(until time.Time) {
 }
 
 // drainSome reads and forgets, if somebody waits for it.
-func (s *socket) drainSome(events uint32) (left uint32) {
+func (s *socket) drainSome() (left uint32) {
 	over := s.drained.Load()
 	if over == nil {
 		return 0
@@ -250,10 +253,10 @@ func (s *socket) drainSome(events uint32) (left uint32) {
 		close(*over)
 		return 0
 	}
-	if n == cap(b) || n > 0 && events&endEvents != 0 {
-		return events
+	if n == 0 {
+		return 0
 	}
-	return 0
+	return syscall.EPOLLIN // only a read that finds nothing, or the end, is the last
 }
 
 // ignoringInterrupts repeats a system call that a signal interrupted.

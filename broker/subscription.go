@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"math"
 	"strings"
 	"sync/atomic"
 
@@ -20,10 +21,10 @@ type subscription struct {
 	before, behind *subscription
 
 	// delivered counts the messages routed to it since the SUB, by every
-	// publisher's read loop.
+	// publisher's read loop: behind each batch, and with a max at each message.
 	delivered atomic.Int64
-	// max ends the subscription when delivered reaches it; 0 is never, ended
-	// that it is over.
+	// max ends the subscription when delivered reaches it; 0 is never, exactly
+	// that there is going to be one, ended that it is over.
 	max atomic.Int64
 }
 
@@ -56,13 +57,32 @@ func (s *subscription) cost() int {
 	return cost
 }
 
-// ended as subscription.max lets nothing through any more.
-const ended = -1
+const (
+	// ended as subscription.max lets nothing through any more.
+	ended = -1
+	// exactly as subscription.max lets everything through, and has it counted at
+	// once.
+	exactly = math.MaxInt64
+)
 
 // take claims the next delivery. It reports whether there is one to claim, and
 // whether it was the last, upon which the subscription is to be removed.
-func (s *subscription) take() (ok, last bool) {
-	n := s.delivered.Add(1)
+func (t *target) take() (ok, last bool) {
+	s := t.sub
 	limit := s.max.Load()
-	return limit == 0 || n <= limit, limit != 0 && n == limit
+	if limit == 0 {
+		t.uncounted++
+		return true, false
+	}
+	t.count()
+	n := s.delivered.Add(1)
+	return n <= limit, n == limit
+}
+
+// count adds what this publisher has delivered.
+func (t *target) count() {
+	if t.uncounted > 0 {
+		t.sub.delivered.Add(t.uncounted)
+		t.uncounted = 0
+	}
 }
