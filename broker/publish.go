@@ -2,6 +2,7 @@ package broker
 
 import (
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -29,6 +30,12 @@ type publisher struct {
 	// last is the route of the last message's subject, so that a flow to one
 	// subject costs a comparison each; nil when there is none.
 	last *route
+	// hits and misses count the look-ups since the cache was last full; passing
+	// is how many are still to be made without keeping anything, in found and
+	// once.
+	hits, misses, passing int
+	found                 match
+	once                  route
 	// stages are the destinations the cached routes refer to.
 	stages map[*client]*stage
 
@@ -57,8 +64,9 @@ type target struct {
 	sub   *subscription
 	stage *stage
 	// uncounted is how many messages of this batch the subscription does not
-	// know of yet.
+	// know of yet; with atOnce it is told of each.
 	uncounted int64
+	atOnce    bool
 }
 
 // stage collects output for one destination.
@@ -96,7 +104,10 @@ const (
 	maxCached = 1 << 20
 	// routeCost and targetCost are what a route and each of its targets take
 	// in memory, roughly.
-	routeCost, targetCost = 200, 24
+	routeCost, targetCost = 250, 32
+	// passingRounds is how many times as many look-ups as filled the cache in
+	// vain are made without it.
+	passingRounds = 16
 	// stageFull is when a stage is handed over before the batch ends: just
 	// before it needs a larger buffer.
 	stageFull = readBuffer - 2<<10
@@ -141,7 +152,8 @@ func (p *publisher) route(op *wire.Op) {
 	}
 }
 
-// lookup returns where a subject leads.
+// lookup returns where a subject leads: until the next look-up, what it returns
+// may be used.
 func (p *publisher) lookup(subject []byte) *route {
 	if v := p.routes.any.Load(); v != p.version {
 		p.forget()
@@ -151,15 +163,21 @@ func (p *publisher) lookup(subject []byte) *route {
 	if r == nil || r.subject != string(subject) {
 		r = p.cache[string(subject)]
 	}
-	switch {
-	case r == nil:
-		r = p.look(subject)
-	case r.part.Load() != r.version:
-		p.cached -= r.cost
-		r = p.look(subject)
+	if r != nil && r.part.Load() == r.version {
+		p.hits++
+		p.last = r
+		return r
 	}
-	p.last = r
-	return r
+	if r == nil && p.passing > 0 {
+		p.passing--
+		return p.pass(subject)
+	}
+	if r != nil {
+		p.cached -= r.cost
+	}
+	p.misses++
+	p.last = p.look(subject)
+	return p.last
 }
 
 // look finds out where a subject leads, and keeps that.
@@ -170,34 +188,68 @@ func (p *publisher) look(subject []byte) *route {
 		part:    part,
 		version: part.Load(), // before the look, so that no change falls between
 	}
-	m := p.routes.match(subject)
+	var m match
+	p.routes.match(subject, &m)
 	r.cost = routeCost + len(subject) + targetCost*m.size()
 	if p.cached += r.cost; p.cached > maxCached {
-		p.forget()
+		p.full()
 		p.cached = r.cost
 	}
 	if p.cache == nil {
 		p.cache = make(map[string]*route)
-		p.stages = make(map[*client]*stage)
 	}
-	r.plain = p.targets(m.plain)
+	r.plain = p.targets(nil, m.plain)
 	for _, g := range m.groups {
-		r.groups = append(r.groups, p.targets(g.members))
+		r.groups = append(r.groups, p.targets(nil, g.members))
 	}
 	p.cache[r.subject] = r
 	return r
 }
 
-// forget drops the cached routes. What is staged stays staged.
-func (p *publisher) forget() { p.cache, p.last, p.stages, p.cached = nil, nil, nil, 0 }
-
-func (p *publisher) targets(subs []*subscription) []target {
-	if len(subs) == 0 {
-		return nil
+// full drops the cached routes, since there are too many. If few of them were
+// used again, most look-ups to come are not going to be kept.
+func (p *publisher) full() {
+	if p.hits < p.misses {
+		p.passing = passingRounds * p.misses
 	}
-	list := make([]target, len(subs))
-	for i, s := range subs {
-		list[i] = target{sub: s, stage: p.stageFor(s.owner)}
+	p.hits, p.misses = 0, 0
+	p.cache, p.last, p.cached = nil, nil, 0
+}
+
+// pass finds out where a subject leads, and keeps nothing of it: it costs a third
+// of what keeping costs, and leaves no garbage.
+func (p *publisher) pass(subject []byte) *route {
+	m, r := &p.found, &p.once
+	m.reset()
+	p.routes.match(subject, m)
+	r.plain = p.targets(r.plain[:0], m.plain)
+	r.groups = r.groups[:0]
+	for _, g := range m.groups {
+		r.groups = append(r.groups, p.targets(nil, g.members))
+	}
+	for i := range r.plain {
+		r.plain[i].atOnce = true
+	}
+	for _, members := range r.groups {
+		for i := range members {
+			members[i].atOnce = true
+		}
+	}
+	p.last = nil
+	return r
+}
+
+// forget drops all that leads to others. What is staged stays staged.
+func (p *publisher) forget() {
+	p.cache, p.last, p.stages, p.cached = nil, nil, nil, 0
+	p.found, p.once = match{}, route{}
+}
+
+// targets appends what subscriptions are to a publisher.
+func (p *publisher) targets(list []target, subs []*subscription) []target {
+	list = slices.Grow(list, len(subs))
+	for _, s := range subs {
+		list = append(list, target{sub: s, stage: p.stageFor(s.owner)})
 	}
 	return list
 }
@@ -208,6 +260,9 @@ func (p *publisher) stageFor(to *client) *stage {
 	}
 	s := p.stages[to]
 	if s == nil {
+		if p.stages == nil {
+			p.stages = make(map[*client]*stage)
+		}
 		s = &stage{to: to}
 		p.stages[to] = s
 	}

@@ -167,3 +167,53 @@ func BenchmarkPublish(b *testing.B) {
 		})
 	}
 }
+
+// A publisher whose subjects are hardly ever used again keeps none of them, and
+// everybody gets what it is due all the same, up to an UNSUB's max.
+func TestLookupsThatAreNotKept(t *testing.T) {
+	b := benchBroker()
+	sub := discardClient(t, b, 2, quietConnect+"SUB s.*.x 1\r\nSUB s.> q 2\r\n")
+	pub := discardClient(t, b, 1, quietConnect+"SUB s.*.x 1\r\n")
+	const messages = 20_000
+	subject := 0
+	publish := func(n int) {
+		for range n {
+			subject++
+			pub.feed(t, fmt.Sprintf("PUB s.%d.x 0\r\n\r\n", subject))
+		}
+	}
+	publish(messages)
+	if pub.publish.passing == 0 {
+		t.Fatal("all subjects are kept")
+	}
+	if n := sub.stats.outMsgs.Load(); n != 2*messages {
+		t.Errorf("%d messages, want %d", n, 2*messages)
+	}
+	if n := pub.stats.outMsgs.Load(); n != messages {
+		t.Errorf("its own subscription has %d messages, want %d", n, messages)
+	}
+	const more = 10
+	sub.feed(t, fmt.Sprintf("UNSUB 1 %d\r\n", messages+more))
+	pub.feed(t, fmt.Sprintf("UNSUB 1 %d\r\n", messages+more))
+	publish(3 * more)
+	if n := sub.stats.outMsgs.Load(); n != 2*messages+more+3*more {
+		t.Errorf("%d messages behind the UNSUB, want %d", n-2*messages, more+3*more)
+	}
+	if n := pub.stats.outMsgs.Load(); n != messages+more {
+		t.Errorf("its own subscription has %d messages behind the UNSUB, want %d", n-messages, more)
+	}
+	// One that is used again and again is kept.
+	for range passingRounds * messages {
+		pub.feed(t, "PUB kept 0\r\n\r\n")
+		if pub.publish.passing == 0 {
+			break
+		}
+	}
+	if pub.publish.cache["kept"] != nil {
+		t.Error("kept too early")
+	}
+	pub.feed(t, "PUB kept 0\r\n\r\n")
+	if pub.publish.cache["kept"] == nil {
+		t.Error("never kept again")
+	}
+}

@@ -192,24 +192,29 @@ func (n *node) empty() bool {
 	return n.children.len() == 0 && n.any == nil && n.here == nil && n.tail == nil
 }
 
-// match collects the subscriptions whose pattern matches a published subject.
-// A subject with an empty token matches nothing.
-func (r *router) match(published []byte) match {
-	var m match
+// match collects the subscriptions whose pattern matches a published subject
+// into m, which is empty. A subject with an empty token matches nothing.
+func (r *router) match(published []byte, m *match) {
 	m.add(r.literal.get(published))
 	if r.root.empty() {
-		return m
+		return
 	}
 	for token, rest, more := subject.Cut(published); ; token, rest, more = subject.Cut(rest) {
 		if len(token) == 0 {
-			return m
+			return
 		}
 		if !more {
 			break
 		}
 	}
-	r.root.collect(published, &m)
-	return m
+	r.root.collect(published, m)
+}
+
+// reset empties m and keeps its memory.
+func (m *match) reset() {
+	clear(m.plain)
+	clear(m.groups)
+	m.plain, m.groups, m.byName = m.plain[:0], m.groups[:0], nil
 }
 
 func (n *node) collect(rest []byte, m *match) {

@@ -39,7 +39,8 @@ func sorted(subs []*subscription) []string {
 
 func compareMatch(t *testing.T, r *router, n naiveRouter, published string) (found int) {
 	t.Helper()
-	got := r.match([]byte(published))
+	var got match
+	r.match([]byte(published), &got)
 	plain, groups := n.match(published)
 	if !slices.Equal(sorted(got.plain), sorted(plain)) {
 		t.Fatalf("%q: %d plain subscriptions, want %d", published, len(got.plain), len(plain))
@@ -151,9 +152,11 @@ func benchRouter() *router {
 func BenchmarkRouterMatch(b *testing.B) {
 	r := benchRouter()
 	published := []byte("orders.17.eu.4217")
+	var m match
 	b.ReportAllocs()
 	for b.Loop() {
-		r.match(published)
+		m.reset()
+		r.match(published, &m)
 	}
 }
 

@@ -159,17 +159,19 @@ func (t *routing) removeSome(c *client) (more bool) {
 	return c.subs.len() > 0
 }
 
-// match looks a subject up.
-func (t *routing) match(published []byte) match {
+// match looks a subject up. m is empty.
+func (t *routing) match(published []byte, m *match) {
 	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return t.router.match(published)
+	t.router.match(published, m)
+	t.mu.RUnlock()
 }
 
 // plainOf returns one of the client's own plain subscriptions that match a
 // subject, nil if it has none.
 func (t *routing) plainOf(c *client, published []byte) *subscription {
-	for _, s := range t.match(published).plain {
+	var m match
+	t.match(published, &m)
+	for _, s := range m.plain {
 		if s.owner == c {
 			return s
 		}

@@ -70,13 +70,13 @@ const (
 func (t *target) take() (ok, last bool) {
 	s := t.sub
 	limit := s.max.Load()
-	if limit == 0 {
+	if limit == 0 && !t.atOnce {
 		t.uncounted++
 		return true, false
 	}
 	t.count()
 	n := s.delivered.Add(1)
-	return n <= limit, n == limit
+	return limit == 0 || n <= limit, n == limit
 }
 
 // count adds what this publisher has delivered.

@@ -85,7 +85,8 @@ func (b *Broker) subsz(o subszOptions) *subsz {
 	switch {
 	case !o.subs:
 	case o.test != "":
-		m := b.routes.match([]byte(o.test))
+		var m match
+		b.routes.match([]byte(o.test), &m)
 		subs := m.plain
 		for _, g := range m.groups {
 			subs = append(subs, g.members...)
