@@ -89,8 +89,7 @@ func (l *ledger) peakIs(held int64) {
 }
 
 // check closes the greediest clients if the budget is exceeded, the caller's
-// among them perhaps. The caller holds no lock and none of a transport's
-// callbacks is running.
+// among them perhaps. The caller holds no lock.
 func (a *memoryAccount) check() {
 	if a == nil || a.ledger == nil || a.ledger.held.Load() <= a.ledger.budget {
 		return

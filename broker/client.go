@@ -262,8 +262,8 @@ var dot = []byte(".")
 // group in order takes no message with it.
 //
 // The wait is for other clients' read loops to end their batch. They do not
-// wait for anything meanwhile: a read loop waits here and in publisher.hold
-// alone, and holds no claim in either.
+// wait for anything meanwhile: a read loop waits here, in publisher.hold and in
+// memoryAccount.pause alone, and holds no claim in any of them.
 func (c *client) settle() {
 	if !c.out.claimed() {
 		return

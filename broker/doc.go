@@ -53,7 +53,7 @@
 // # Turns
 //
 // On Linux a poller watches all sockets: when something has come, the client has
-// its turn, one read of 64 KiB at most with all that follows from it, on one of
+// its turn, one read of 112 KiB at most with all that follows from it, on one of
 // as many goroutines as there are processors. Whoever has more stands in line
 // again, so that a client that floods does not make a PING wait. A client that
 // is idle has no goroutine, stack or buffer.
@@ -96,10 +96,12 @@
 // time, with the others taken behind it one by one; monitor.mu guards its
 // connections.
 //
-// None is held over a read or write. A read loop waits in two places besides
-// its socket: for congested destinations, 10 ms per batch at most, and behind an
-// UNSUB for messages that other read loops have staged for the client already.
-// It holds no staged output in either, so nobody waits for somebody who waits.
+// None is held over a read or write. A read loop waits in three places besides
+// its socket: for congested destinations, 10 ms per batch at most; behind an
+// UNSUB, for messages that other read loops have staged for the client already;
+// and, when it has taken memory, for much that is on its way back, 10 ms at most.
+// It holds no staged output in any, so nobody waits for somebody who waits; and
+// in a turn it tells the poller, which has another goroutine go on.
 //
 // # What is ordered
 //
@@ -149,7 +151,7 @@
 // equals the younger goes first. From half the budget on publishers are held back
 // for consumers more than 128 KiB behind, and while much is on its way back from
 // clients that had to go, those who have just taken more wait up to 10 ms. Memory outside the budget: what
-// idle connections cost, and a read buffer of 64 KiB and up to 8 MiB staged for
+// idle connections cost, and a read buffer of 128 KiB and up to 16 MiB staged for
 // each publisher that is at work at the moment. A program that is nothing but a
 // broker gives Broker.MemoryLimit to debug.SetMemoryLimit, as vigil broker does;
 // without it garbage comes on top.
@@ -206,9 +208,9 @@
 //	first operation             HandshakeTimeout
 //	subscriptions               MaxSubscriptions, per connection; none by default
 //	control line, message       MaxControlLine, MaxPayload
-//	input held                  one read buffer of 64 KiB, or twice the message
+//	input held                  one read buffer of 128 KiB, or twice the message
 //	                            whose rest is to come; nothing while idle
-//	output held                 MaxPending per client, and 8 MiB staged by each
+//	output held                 MaxPending per client, and 16 MiB staged by each
 //	                            publisher while it routes a batch
 //	routes cached               1 MiB per publisher
 //	last words                  1 s to read an -ERR, or the rest behind an end of

@@ -2,8 +2,6 @@ package broker
 
 import (
 	"math/rand/v2"
-	"slices"
-	"sync/atomic"
 	"time"
 
 	"vigil/internal/wire"
@@ -21,21 +19,7 @@ type publisher struct {
 	client *client
 	routes *routing
 
-	// cache keeps looked-up routes while routing.any stands at version, and each
-	// while that of its own part does.
-	cache   map[string]*route
-	cached  int // what cache costs, in bytes
-	charged int // what of it the account knows
-	version uint64
-	// last is the route of the last message's subject, so that a flow to one
-	// subject costs a comparison each; nil when there is none.
-	last *route
-	// hits and misses count the look-ups since the cache was last full; passing
-	// is how many are still to be made without keeping anything, in found and
-	// once.
-	hits, misses, passing int
-	found                 match
-	once                  route
+	routeCache
 	// stages are the destinations the cached routes refer to.
 	stages map[*client]*stage
 
@@ -47,26 +31,6 @@ type publisher struct {
 	published tally
 	// patience is how long this batch may still be held back.
 	patience time.Duration
-}
-
-// route is where a subject leads, resolved for one publisher.
-type route struct {
-	subject string
-	plain   []target
-	groups  [][]target
-	// It holds while part, where changes are told, stands at version.
-	part    *atomic.Uint64
-	version uint64
-	cost    int // in bytes, roughly
-}
-
-type target struct {
-	sub   *subscription
-	stage *stage
-	// uncounted is how many messages of this batch the subscription does not
-	// know of yet; with atOnce it is told of each.
-	uncounted int64
-	atOnce    bool
 }
 
 // stage collects output for one destination.
@@ -98,16 +62,6 @@ func (s *stage) count() {
 }
 
 const (
-	// maxCached bounds the routes kept by one publisher, in bytes: some 4000
-	// subjects with a subscriber each. A publisher that uses more looks some
-	// up again. A route to more subscribers than that is kept alone.
-	maxCached = 1 << 20
-	// routeCost and targetCost are what a route and each of its targets take
-	// in memory, roughly.
-	routeCost, targetCost = 250, 32
-	// passingRounds is how many times as many look-ups as filled the cache in
-	// vain are made without it.
-	passingRounds = 16
 	// stageFull is when a stage is handed over before the batch ends: just
 	// before it needs a larger buffer.
 	stageFull = readBuffer - 2<<10
@@ -150,123 +104,6 @@ func (p *publisher) route(op *wire.Op) {
 	if !delivered && op.Reply != nil && p.client.session.options.NoResponders {
 		p.noResponders(op)
 	}
-}
-
-// lookup returns where a subject leads: until the next look-up, what it returns
-// may be used.
-func (p *publisher) lookup(subject []byte) *route {
-	if v := p.routes.any.Load(); v != p.version {
-		p.forget()
-		p.version = v
-	}
-	r := p.last
-	if r == nil || r.subject != string(subject) {
-		r = p.cache[string(subject)]
-	}
-	if r != nil && r.part.Load() == r.version {
-		p.hits++
-		p.last = r
-		return r
-	}
-	if r == nil && p.passing > 0 {
-		p.passing--
-		return p.pass(subject)
-	}
-	if r != nil {
-		p.cached -= r.cost
-	}
-	p.misses++
-	p.last = p.look(subject)
-	return p.last
-}
-
-// look finds out where a subject leads, and keeps that.
-func (p *publisher) look(subject []byte) *route {
-	part := p.routes.version(subject)
-	r := &route{
-		subject: string(subject),
-		part:    part,
-		version: part.Load(), // before the look, so that no change falls between
-	}
-	var m match
-	p.routes.match(subject, &m)
-	r.cost = routeCost + len(subject) + targetCost*m.size()
-	if p.cached += r.cost; p.cached > maxCached {
-		p.full()
-		p.cached = r.cost
-	}
-	if p.cache == nil {
-		p.cache = make(map[string]*route)
-	}
-	r.plain = p.targets(nil, m.plain)
-	for _, g := range m.groups {
-		r.groups = append(r.groups, p.targets(nil, g.members))
-	}
-	p.cache[r.subject] = r
-	return r
-}
-
-// full drops the cached routes, since there are too many. If few of them were
-// used again, most look-ups to come are not going to be kept.
-func (p *publisher) full() {
-	if p.hits < p.misses {
-		p.passing = passingRounds * p.misses
-	}
-	p.hits, p.misses = 0, 0
-	p.cache, p.last, p.cached = nil, nil, 0
-}
-
-// pass finds out where a subject leads, and keeps nothing of it: it costs a third
-// of what keeping costs, and leaves no garbage.
-func (p *publisher) pass(subject []byte) *route {
-	m, r := &p.found, &p.once
-	m.reset()
-	p.routes.match(subject, m)
-	r.plain = p.targets(r.plain[:0], m.plain)
-	r.groups = r.groups[:0]
-	for _, g := range m.groups {
-		r.groups = append(r.groups, p.targets(nil, g.members))
-	}
-	for i := range r.plain {
-		r.plain[i].atOnce = true
-	}
-	for _, members := range r.groups {
-		for i := range members {
-			members[i].atOnce = true
-		}
-	}
-	p.last = nil
-	return r
-}
-
-// forget drops all that leads to others. What is staged stays staged.
-func (p *publisher) forget() {
-	p.cache, p.last, p.stages, p.cached = nil, nil, nil, 0
-	p.found, p.once = match{}, route{}
-}
-
-// targets appends what subscriptions are to a publisher.
-func (p *publisher) targets(list []target, subs []*subscription) []target {
-	list = slices.Grow(list, len(subs))
-	for _, s := range subs {
-		list = append(list, target{sub: s, stage: p.stageFor(s.owner)})
-	}
-	return list
-}
-
-func (p *publisher) stageFor(to *client) *stage {
-	if to == p.client {
-		return &p.self
-	}
-	s := p.stages[to]
-	if s == nil {
-		if p.stages == nil {
-			p.stages = make(map[*client]*stage)
-		}
-		s = &stage{to: to}
-		p.stages[to] = s
-	}
-	return s
 }
 
 // deliver stages the copy of one subscription, unless it is not to get one.
