@@ -3,6 +3,8 @@ package broker
 import (
 	"slices"
 	"sync/atomic"
+
+	"vigil/internal/wire"
 )
 
 // routeCache is what a publisher keeps of the look-ups that it has made.
@@ -22,6 +24,7 @@ type routeCache struct {
 	hits, misses, passing int
 	found                 match
 	once                  route
+	scratch               []byte
 }
 
 // route is where a subject leads, resolved for one publisher.
@@ -39,6 +42,8 @@ type route struct {
 type target struct {
 	sub   *subscription
 	stage *stage
+	// start is what a plain message begins with; "" if none is kept.
+	start string
 	// uncounted is how many messages of this batch the subscription does not
 	// know of yet; with atOnce it is told of each.
 	uncounted int64
@@ -51,8 +56,8 @@ const (
 	// up again. A route to more subscribers than that is kept alone.
 	maxCached = 1 << 20
 	// routeCost and targetCost are what a route and each of its targets take
-	// in memory, roughly.
-	routeCost, targetCost = 250, 32
+	// in memory, roughly, besides the subject.
+	routeCost, targetCost = 250, 80
 	// passingRounds is how many times as many look-ups as filled the cache in
 	// vain are made without it.
 	passingRounds = 16
@@ -96,7 +101,7 @@ func (p *publisher) look(subject []byte) *route {
 	}
 	var m match
 	p.routes.match(subject, &m)
-	r.cost = routeCost + len(subject) + targetCost*m.size()
+	r.cost = routeCost + len(subject) + (targetCost+len(subject))*m.size()
 	if p.cached += r.cost; p.cached > maxCached {
 		p.full()
 		p.cached = r.cost
@@ -109,7 +114,23 @@ func (p *publisher) look(subject []byte) *route {
 		r.groups = append(r.groups, p.targets(nil, g.members))
 	}
 	p.cache[r.subject] = r
+	r.each(func(t *target) {
+		p.scratch = wire.AppendMsgStart(p.scratch[:0], subject, t.sub.sid)
+		t.start = string(p.scratch)
+	})
 	return r
+}
+
+// each goes through the targets.
+func (r *route) each(f func(*target)) {
+	for i := range r.plain {
+		f(&r.plain[i])
+	}
+	for _, members := range r.groups {
+		for i := range members {
+			f(&members[i])
+		}
+	}
 }
 
 // full drops the cached routes, since there are too many. If few of them were
@@ -133,14 +154,7 @@ func (p *publisher) pass(subject []byte) *route {
 	for _, g := range m.groups {
 		r.groups = append(r.groups, p.targets(nil, g.members))
 	}
-	for i := range r.plain {
-		r.plain[i].atOnce = true
-	}
-	for _, members := range r.groups {
-		for i := range members {
-			members[i].atOnce = true
-		}
-	}
+	r.each(func(t *target) { t.atOnce = true })
 	p.last = nil
 	return r
 }

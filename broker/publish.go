@@ -129,7 +129,11 @@ func (p *publisher) deliver(t *target, op *wire.Op) bool {
 	if last {
 		p.routes.remove(t.sub)
 	}
-	s.buf = wire.AppendMsg(s.buf, op, t.sub.sid, t.sub.owner.headers.Load())
+	if t.start != "" && op.Tail != nil {
+		s.buf = append(append(s.buf, t.start...), op.Tail...)
+	} else {
+		s.buf = wire.AppendMsg(s.buf, op, t.sub.sid, t.sub.owner.headers.Load())
+	}
 	s.delivered.message(op.Frame)
 	if len(s.buf) >= stageFull || p.staged >= maxStaged {
 		p.flush()

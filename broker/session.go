@@ -18,6 +18,8 @@ type session struct {
 	// ponged is set by the first PONG after CONNECT, which clients of
 	// protocol 1 want to be followed by an INFO.
 	connected, ponged bool
+	// silent says that the client is told nothing of what it publishes.
+	silent bool
 }
 
 func newSession() session {
@@ -85,6 +87,12 @@ func violationOf(err error) *violation {
 	return &violation{text, err}
 }
 
+// passes reports whether op is a message that goes its way without more ado, as
+// nearly all do: step would only say doPublish.
+func (s *session) passes(op *wire.Op) bool {
+	return s.silent && op.Kind == wire.Pub && op.Reply == nil && op.Subject[0] != '_' && op.Subject[0] != '$'
+}
+
 // step obeys one operation. What the client is to be told at once is appended
 // to reply; the action is left to the caller, who appends what came of
 // doSubscribe: +OK if the client is verbose, or an -ERR.
@@ -133,6 +141,7 @@ func (s *session) connect(op *wire.Op, reply []byte) ([]byte, action, *violation
 		return refuse(textNoHeaders)
 	}
 	s.headers = o.Headers
+	s.silent = !o.Verbose && !o.Pedantic
 	again := s.connected
 	s.connected = true
 	reply = s.acknowledge(reply)

@@ -74,6 +74,16 @@ func AppendUnsub(dst []byte, sid string, limit int64) []byte {
 	return append(dst, crlf...)
 }
 
+// AppendMsgStart appends what a MSG to the subscription sid begins with. With
+// the Tail of a [Pub] to that subject it is the whole, as [AppendMsg] makes it.
+func AppendMsgStart(dst, subject []byte, sid string) []byte {
+	dst = append(dst, "MSG "...)
+	dst = append(dst, subject...)
+	dst = append(dst, ' ')
+	dst = append(dst, sid...)
+	return append(dst, ' ')
+}
+
 // AppendMsg appends op, a published message, as the MSG or HMSG that the
 // subscription sid gets: HMSG when op carries a header and headers is true,
 // else MSG, with the header block left out. Size digits are echoed as they

@@ -109,6 +109,7 @@ func TestAllocations(t *testing.T) {
 		"AppendSub":          func() { dst = AppendSub(dst[:0], "orders.created", "q", "1") },
 		"AppendUnsub":        func() { dst = AppendUnsub(dst[:0], "1", 10) },
 		"AppendMsg":          func() { dst = AppendMsg(dst[:0], &message, sid, true) },
+		"AppendMsgStart":     func() { dst = AppendMsgStart(dst[:0], subject, sid) },
 		"AppendMsg stripped": func() { dst = AppendMsg(dst[:0], &message, sid, false) },
 		"AppendNoResponders": func() { dst = AppendNoResponders(dst[:0], reply, sid, subject) },
 		"AppendErr":          func() { dst = AppendErr(dst[:0], "Stale Connection") },
@@ -135,6 +136,41 @@ func TestAllocations(t *testing.T) {
 	for name, f := range cases {
 		if n := testing.AllocsPerRun(100, f); n != 0 {
 			t.Errorf("%s allocates %v times", name, n)
+		}
+	}
+}
+
+// A tail is what a broker would have written, or there is none; with the start
+// it makes the same MSG as AppendMsg.
+func TestTail(t *testing.T) {
+	for text, tail := range map[string]string{
+		"PUB a 2\r\nhi\r\n":            "2\r\nhi\r\n",
+		"pub a r 0002\r\nhi\r\n":       "r 0002\r\nhi\r\n",
+		"PUB a 0\r\n\r\n":              "0\r\n\r\n",
+		"PUB  a 2\r\nhi\r\n":           "",
+		"PUB a  2\r\nhi\r\n":           "",
+		"PUB a\t2\r\nhi\r\n":          "",
+		"PUB a r  2\r\nhi\r\n":         "",
+		"PUB a 2 \r\nhi\r\n":           "",
+		"PUB a 2\nhi\r\n":              "",
+		"HPUB a 2 4\r\nhihi\r\n":       "",
+		"HPUB a r 0 4\r\nhihi\r\n":     "",
+		"PUB a 2\r\nhi\r\nPUB b 0\r\n": "2\r\nhi\r\n",
+	} {
+		op := Op{Tail: []byte("of an earlier operation")}
+		var p Parser
+		if n, err := p.Next([]byte(text), &op); n == 0 || err != nil {
+			t.Fatalf("%q: %d bytes, %v", text, n, err)
+		}
+		if string(op.Tail) != tail {
+			t.Errorf("%q: the tail is %q, want %q", text, op.Tail, tail)
+		}
+		if tail == "" {
+			continue
+		}
+		got := append(AppendMsgStart(nil, op.Subject, "9"), op.Tail...)
+		if want := AppendMsg(nil, &op, "9", true); string(got) != string(want) {
+			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}
 }

@@ -69,6 +69,10 @@ type Op struct {
 	// Frame is the header block, the payload and the CRLF behind them. Set
 	// for Pub, HPub, Msg and HMsg.
 	Frame []byte
+	// Tail is all that stands behind the subject of a Pub as it was sent, which
+	// is also what stands behind the sid of the MSG that it becomes; nil if it
+	// was not sent as a broker would. Set for Pub and HPub.
+	Tail []byte
 }
 
 // Header returns the header block of a message, empty if it has none.

@@ -236,7 +236,7 @@ func (p *Parser) line(buf []byte, at int, kind Kind, op *Op) (int, error) {
 	if !complete {
 		return 0, nil
 	}
-	op.Kind = kind
+	op.Kind, op.Tail = kind, nil
 	var err error
 	switch kind {
 	case Pub, HPub, Msg, HMsg:

@@ -30,6 +30,7 @@ func (p *Parser) quick(buf []byte, kind Kind, op *Op) int {
 	}
 	op.Subject, op.Reply = buf[arg:i:i], nil
 	i++
+	tail := i
 	if kind == Msg {
 		sid := i
 		i = wordEnd(buf, i)
@@ -60,6 +61,7 @@ func (p *Parser) quick(buf []byte, kind Kind, op *Op) int {
 	op.Kind, op.HeaderLen = kind, 0
 	op.SizeText = buf[digits:i:i]
 	op.Frame = buf[at:end:end]
+	op.Tail = buf[tail:end:end]
 	return end
 }
 
