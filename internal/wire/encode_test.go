@@ -149,7 +149,7 @@ func TestTail(t *testing.T) {
 		"PUB a 0\r\n\r\n":              "0\r\n\r\n",
 		"PUB  a 2\r\nhi\r\n":           "",
 		"PUB a  2\r\nhi\r\n":           "",
-		"PUB a\t2\r\nhi\r\n":          "",
+		"PUB a\t2\r\nhi\r\n":           "",
 		"PUB a r  2\r\nhi\r\n":         "",
 		"PUB a 2 \r\nhi\r\n":           "",
 		"PUB a 2\nhi\r\n":              "",
