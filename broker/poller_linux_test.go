@@ -16,6 +16,7 @@ type pollerRig struct {
 	*poller
 	t       *testing.T
 	workers sync.WaitGroup
+	alive   atomic.Int64 // workers
 	// release ends the turns that block.
 	release chan struct{}
 }
@@ -25,31 +26,44 @@ func newPollerRig(t *testing.T, processors int) *pollerRig {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors))
 	r := &pollerRig{t: t, release: make(chan struct{})}
 	var err error
-	if r.poller, err = newPoller(r.workers.Go); err != nil {
+	if r.poller, err = newPoller(r.spawn); err != nil {
 		t.Fatal(err)
 	}
 	return r
+}
+
+func (r *pollerRig) spawn(work func()) {
+	r.alive.Add(1)
+	r.workers.Go(func() {
+		work()
+		r.alive.Add(-1)
+	})
 }
 
 // end lets everything end, behind a look at whether the poller comes to rest.
 func (r *pollerRig) end() {
 	r.t.Helper()
 	close(r.release)
-	awaitQuiet(r.t, r.poller)
+	await(r.t, "a poller at rest", func() bool {
+		return atRest(r.poller) && r.alive.Load() == int64(1+r.sleepers())
+	})
 	r.stop()
 	r.workers.Wait()
 	r.close()
 }
 
-// awaitQuiet waits until one worker waits in the kernel and the others sleep.
-func awaitQuiet(t *testing.T, p *poller) {
-	t.Helper()
-	await(t, "a poller at rest", func() bool {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		return p.leading && p.active == 0 && p.ready.first == nil && p.ready.count == 0 &&
-			p.woken == 0 && p.sleeping <= p.want
-	})
+func (r *pollerRig) sleepers() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.sleeping
+}
+
+// atRest reports whether one worker waits in the kernel and no other is at work.
+func atRest(p *poller) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.leading && p.active == 0 && p.ready.first == nil && p.ready.count == 0 &&
+		p.woken == 0 && p.sleeping <= p.want
 }
 
 // turnClient is a client whose turns call do.
@@ -196,7 +210,7 @@ func TestPollerRunsAsManyTurnsAsProcessors(t *testing.T) {
 }
 
 // A client that becomes ready stands behind those that are, once each, however
-// many turns these want.
+// many turns these want; and they all have as many.
 func TestPollerIsFair(t *testing.T) {
 	const greedy, rounds = 50, 100
 	// With one worker, that both looks and runs turns, the bound is exact: what
@@ -204,15 +218,20 @@ func TestPollerIsFair(t *testing.T) {
 	r := newPollerRig(t, 1)
 	defer r.end()
 	var turns atomic.Int64
+	var each [greedy]atomic.Int64
 	var over atomic.Bool
-	for range greedy {
+	begin := make(chan struct{})
+	for i := range each {
 		var c *turnClient
 		c = r.client(func() {
+			<-begin // all at the same time
 			turns.Add(1)
+			each[i].Add(1)
 			c.greedy = !over.Load()
 		})
 		c.ready()
 	}
+	close(begin)
 	defer over.Store(true)
 	at := make(chan int64, 1)
 	quiet := r.client(func() { at <- turns.Load() })
@@ -241,6 +260,12 @@ func TestPollerIsFair(t *testing.T) {
 		ready := turns.Load()
 		if waited := awaitTurn() - ready; waited > greedy+2*turnsPerLook {
 			t.Fatalf("a client waited for %d turns beside %d greedy clients", waited, greedy)
+		}
+	}
+	all := turns.Load()
+	for i := range each {
+		if n := each[i].Load(); n < all/greedy/2 {
+			t.Errorf("a greedy client had %d of %d turns", n, all)
 		}
 	}
 }

@@ -96,7 +96,7 @@ func (s *storm) run(span time.Duration, calm bool) {
 	if calm {
 		s.clients.Wait()
 		awaitCount(s.t, s.b, 0)
-		awaitQuiet(s.t, s.b.poller)
+		await(s.t, "a poller at rest", func() bool { return atRest(s.b.poller) })
 		s.checkNobodyWatched()
 		checkLedger(s.t, s.b)
 	}
