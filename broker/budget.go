@@ -261,13 +261,14 @@ func (b *Broker) MemoryHeld() (now, peak int64) {
 
 // MemoryLimit returns the limit that a program which is nothing but this broker
 // gives to debug.SetMemoryLimit, so that garbage and buffers in pools do not come
-// on top of the budget: the budget, an eighth of it for what passes through, and
-// 8 KiB for each connection there may be, at most an eighth again. It is
-// math.MaxInt64 without a budget.
+// on top of the budget: the budget, a fifth of it for those, since a collector
+// that has no room never ends, and 8 KiB for each client there is. It is
+// math.MaxInt64 without a budget. As clients come and go it changes: it is to be
+// given again some times a second.
 func (b *Broker) MemoryLimit() int64 {
 	if b.cfg.MemoryBudget < 0 {
 		return math.MaxInt64
 	}
 	budget := int64(b.cfg.MemoryBudget)
-	return budget + budget/8 + min(int64(b.cfg.MaxConnections)<<13, budget/8)
+	return budget + budget/5 + int64(b.NumClients())<<13
 }

@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -49,16 +50,20 @@ func serveAsChild(config string) {
 	if err != nil {
 		panic(err)
 	}
-	debug.SetMemoryLimit(b.MemoryLimit())
+	go func() { // ends with the process
+		for range time.Tick(100 * time.Millisecond) { // as vigil broker does
+			debug.SetMemoryLimit(b.MemoryLimit())
+		}
+	}()
 	fmt.Println(b.Addr())
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	_ = b.Shutdown(context.Background())
 }
 
 // startSelf starts the test binary again, with a configuration in a variable of
-// its environment, as something that ends when its standard input does. It
-// returns the first line that this prints.
-func startSelf(t *testing.T, variable string, config any) (line string, pid int) {
+// its environment, as something that ends when its standard input does: with end,
+// or with the test. It returns the first line that this prints.
+func startSelf(t *testing.T, variable string, config any) (line string, pid int, end func()) {
 	t.Helper()
 	text, _ := json.Marshal(config)
 	cmd := exec.Command(os.Args[0])
@@ -75,17 +80,18 @@ func startSelf(t *testing.T, variable string, config any) (line string, pid int)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	end = sync.OnceFunc(func() {
 		stdin.Close()
 		if err := cmd.Wait(); err != nil {
 			t.Errorf("the child of %s ends with %v", variable, err)
 		}
 	})
+	t.Cleanup(end)
 	line, err = bufio.NewReader(stdout).ReadString('\n')
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.TrimSpace(line), cmd.Process.Pid
+	return strings.TrimSpace(line), cmd.Process.Pid, end
 }
 
 // childBroker is a broker in a process of its own.
@@ -99,7 +105,7 @@ func startChild(t *testing.T, cfg childConfig) *childBroker {
 	if _, err := os.Stat("/proc/self/status"); err != nil {
 		t.Skip("resident memory is not told here:", err)
 	}
-	addr, pid := startSelf(t, childVariable, cfg)
+	addr, pid, _ := startSelf(t, childVariable, cfg)
 	return &childBroker{addr, pid}
 }
 

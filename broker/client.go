@@ -282,9 +282,7 @@ func (c *client) settle() {
 func (c *client) end(linger bool) {
 	until := time.Now().Add(lingerFor)
 	flushed := c.out.finish()
-	c.in.consumed(len(c.in.buf))
-	c.in.shrink()
-	c.in.recharge()
+	c.in.release()
 	if linger {
 		c.stream.drain(until)
 	}

@@ -44,6 +44,12 @@ func (in *inbox) shrink() {
 	}
 }
 
+// release forgets the unparsed input, and gives the buffer back.
+func (in *inbox) release() {
+	in.move(0)
+	in.recharge()
+}
+
 // move puts the unparsed input into a buffer of the given size, none for 0.
 func (in *inbox) move(size int) {
 	old := in.buf

@@ -164,6 +164,19 @@ func (p *poller) post(c *client, events uint32) {
 	p.mu.Unlock()
 }
 
+// postFirst is post for a client that has been closed, ahead of all who wait: its
+// turn takes nothing and gives back what it holds.
+func (p *poller) postFirst(c *client, events uint32) {
+	p.mu.Lock()
+	c.poll.events |= events
+	if !c.poll.queued {
+		c.poll.queued = true
+		p.ready.pushFirst(c)
+	}
+	p.wakeLocked()
+	p.mu.Unlock()
+}
+
 func (p *poller) postLocked(c *client, events uint32) {
 	c.poll.events |= events
 	if !c.poll.queued {
@@ -324,6 +337,14 @@ func (q *readyClients) push(c *client) {
 		q.first = c
 	}
 	q.last = c
+}
+
+func (q *readyClients) pushFirst(c *client) {
+	q.count++
+	if c.poll.next = q.first; q.first == nil {
+		q.last = c
+	}
+	q.first = c
 }
 
 // pop takes the first client out; there is one.

@@ -115,9 +115,14 @@ func (t *routing) remove(s *subscription) {
 }
 
 func (t *routing) removeLocked(s *subscription) {
+	t.endLocked(s)
+	s.owner.subs.remove(s.sid)
+}
+
+// endLocked ends a subscription, which its owner may hold still.
+func (t *routing) endLocked(s *subscription) {
 	s.max.Store(ended)
 	t.router.remove(s)
-	s.owner.subs.remove(s.sid)
 	s.owner.account.charge(-s.cost())
 	t.removes++
 	t.changed(s.subject)
@@ -128,35 +133,25 @@ func (t *routing) removeLocked(s *subscription) {
 const removeAtOnce = 256
 
 // removeAll ends every subscription of a client. Publishers then forget all that
-// they keep: it leads to clients, which may be gone.
+// they keep: it leads to clients, which may be gone. The client's read loop
+// calls it, so that no SUB comes between.
 func (t *routing) removeAll(c *client) {
-	for t.removeSome(c) {
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	subs := c.subs
+	c.subs = textMap[*subscription]{}
+	n := 0
+	for s := range subs.values() {
+		t.endLocked(s)
+		if n++; n%removeAtOnce == 0 {
+			t.mu.Unlock()
+			t.mu.Lock()
+		}
+	}
 	if c.subscribed {
 		c.subscribed = false
 		t.any.Add(1)
 	}
-}
-
-// removeSome ends some subscriptions of a client and reports whether it has
-// more.
-func (t *routing) removeSome(c *client) (more bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var some [removeAtOnce]*subscription
-	n := 0
-	for s := range c.subs.values() {
-		some[n] = s
-		if n++; n == len(some) {
-			break
-		}
-	}
-	for _, s := range some[:n] {
-		t.removeLocked(s)
-	}
-	return c.subs.len() > 0
 }
 
 // match looks a subject up. m is empty.

@@ -98,8 +98,8 @@ func (s *socket) close() error {
 		return nil
 	}
 	if s.users.Or(closedBit)&closedBit == 0 {
-		_ = syscall.Shutdown(s.fd, syscall.SHUT_RDWR)             // if still connected
-		s.poller.post(s.client, syscall.EPOLLIN|syscall.EPOLLOUT) // whoever waits
+		_ = syscall.Shutdown(s.fd, syscall.SHUT_RDWR)                  // if still connected
+		s.poller.postFirst(s.client, syscall.EPOLLIN|syscall.EPOLLOUT) // whoever waits
 	}
 	s.done()
 	return nil
@@ -207,6 +207,7 @@ func (s *socket) turn(events uint32) (left uint32) {
 	}
 	if broken, over := c.took(n, err); over {
 		s.ended = true
+		c.in.release()
 		// The client's; ends within lingerFor, and Shutdown waits for it.
 		c.broker.pumps.Go(func() { c.depart(broken) })
 		return 0

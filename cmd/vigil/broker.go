@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"math"
 	"os"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -105,16 +104,13 @@ func serve(cmd *cobra.Command, cfg broker.Config, files *runFiles) (err error) {
 	if err != nil {
 		return err
 	}
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(b.MemoryLimit())
-	}
 	if err := files.write(b); err != nil {
 		return errors.Join(err, stop(b))
 	}
 	defer func() { err = errors.Join(err, files.remove()) }()
 	ctx, cancel := context.WithCancel(cmd.Context())
 	var pumps sync.WaitGroup
-	pumps.Go(func() { returnMemory(ctx, b) })
+	pumps.Go(func() { watchMemory(ctx, b, os.Getenv("GOMEMLIMIT") == "") })
 	defer pumps.Wait()
 	defer cancel()
 	fmt.Fprintln(cmd.OutOrStdout(), b.URL())

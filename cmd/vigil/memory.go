@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	// lookEach is the time between two looks at what the clients hold: memory
-	// is back some seconds after they have given it up.
-	lookEach = time.Second
+	// lookEach is the time between two looks at what the clients hold, and how
+	// many there are: thousands can come in a second.
+	lookEach = 100 * time.Millisecond
 	// worthReturning is how much less than before the clients must hold, in
 	// bytes: less is not worth a collection out of turn.
 	worthReturning = 32 << 20
@@ -19,15 +19,19 @@ const (
 	connectionCost = 8 << 10
 )
 
-// returnMemory gives memory back to the system when the clients have given up
+// watchMemory gives memory back to the system when the clients have given up
 // much of theirs. Of itself the runtime collects every two minutes while
-// nothing is going on, and takes its time to return what is free. It belongs to
-// serve, which waits for it, and ends with ctx.
-func returnMemory(ctx context.Context, b *broker.Broker) {
+// nothing is going on, and takes its time to return what is free. With limit it
+// also keeps the runtime's limit at the broker's. It belongs to serve, which
+// waits for it, and ends with ctx.
+func watchMemory(ctx context.Context, b *broker.Broker, limit bool) {
 	tick := time.NewTicker(lookEach)
 	defer tick.Stop()
 	var r memoryReturn
 	for {
+		if limit {
+			debug.SetMemoryLimit(b.MemoryLimit())
+		}
 		select {
 		case <-ctx.Done():
 			return
