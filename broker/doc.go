@@ -152,12 +152,11 @@
 // for consumers more than 128 KiB behind, and while much is on its way back from
 // clients that had to go, those who have just taken more wait up to 10 ms.
 //
-// Outside the budget is what
-// idle connections cost, and a read buffer of 128 KiB and up to 16 MiB staged for
-// each publisher that is at work at the moment. A program that is nothing but a
-// broker gives Broker.MemoryLimit to debug.SetMemoryLimit again and again, as
-// vigil broker does;
-// without it garbage comes on top.
+// Outside the budget is what idle connections cost, and a read buffer of 128 KiB
+// and up to 16 MiB staged for each publisher that is at work at the moment. A
+// program that is nothing but a broker gives Broker.MemoryLimit to
+// debug.SetMemoryLimit again and again, as vigil broker does; without it garbage
+// comes on top.
 //
 // # Slow consumers
 //
