@@ -266,9 +266,9 @@ func (b *Broker) MemoryHeld() (now, peak int64) {
 // math.MaxInt64 without a budget. As clients come and go it changes: it is to be
 // given again some times a second.
 func (b *Broker) MemoryLimit() int64 {
-	if b.cfg.MemoryBudget < 0 {
+	budget := int64(b.cfg.MemoryBudget)
+	if budget < 0 || budget > math.MaxInt64/2 {
 		return math.MaxInt64
 	}
-	budget := int64(b.cfg.MemoryBudget)
 	return budget + budget/5 + int64(b.NumClients())<<13
 }

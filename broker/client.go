@@ -195,6 +195,7 @@ func (c *client) parse() *violation {
 	}
 	c.in.consumed(taken)
 	c.in.recharge()
+	c.publish.keepUp()
 	c.publish.flush()
 	c.account.check()
 	if c.account.mustPause() {

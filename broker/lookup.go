@@ -56,7 +56,7 @@ const (
 	// up again. A route to more subscribers than that is kept alone.
 	maxCached = 1 << 20
 	// routeCost and targetCost are what a route and each of its targets take
-	// in memory, roughly, besides the subject.
+	// in memory, roughly, besides the subject and the sid.
 	routeCost, targetCost = 250, 80
 	// passingRounds is how many times as many look-ups as filled the cache in
 	// vain are made without it.
@@ -66,10 +66,7 @@ const (
 // lookup returns where a subject leads: until the next look-up, what it returns
 // may be used.
 func (p *publisher) lookup(subject []byte) *route {
-	if v := p.routes.any.Load(); v != p.version {
-		p.forget()
-		p.version = v
-	}
+	p.keepUp()
 	r := p.last
 	if r == nil || r.subject != string(subject) {
 		r = p.cache[string(subject)]
@@ -91,6 +88,15 @@ func (p *publisher) lookup(subject []byte) *route {
 	return p.last
 }
 
+// keepUp forgets what may lead to clients that have gone. It is called in every
+// turn, too: who has ceased to publish answers PINGs.
+func (p *publisher) keepUp() {
+	if v := p.routes.any.Load(); v != p.version {
+		p.forget()
+		p.version = v
+	}
+}
+
 // look finds out where a subject leads, and keeps that.
 func (p *publisher) look(subject []byte) *route {
 	part := p.routes.version(subject)
@@ -101,7 +107,8 @@ func (p *publisher) look(subject []byte) *route {
 	}
 	var m match
 	p.routes.match(subject, &m)
-	r.cost = routeCost + len(subject) + (targetCost+len(subject))*m.size()
+	r.cost = routeCost + len(subject)
+	m.each(func(s *subscription) { r.cost += targetCost + len(subject) + len(s.sid) })
 	if p.cached += r.cost; p.cached > maxCached {
 		p.full()
 		p.cached = r.cost

@@ -119,15 +119,15 @@ func (p *publisher) deliver(t *target, op *wire.Op) bool {
 	// First the claim, then the look at whether the subscription has ended: its
 	// owner ends it first and then waits for the claims, see client.settle.
 	p.open(s, need)
-	ok, last := t.take()
+	ok, over := t.take(p.routes)
+	if over {
+		p.routes.remove(t.sub)
+	}
 	if !ok {
 		return false
 	}
 	if t.uncounted == 1 {
 		s.uncounted = append(s.uncounted, t)
-	}
-	if last {
-		p.routes.remove(t.sub)
 	}
 	if t.start != "" && op.Tail != nil {
 		s.buf = append(append(s.buf, t.start...), op.Tail...)
@@ -152,7 +152,7 @@ func (p *publisher) deliverOne(members []target, op *wire.Op) bool {
 	for _, suspect := range [...]bool{false, true} {
 		for i := 1; i < len(members); i++ {
 			t := &members[(first+i)%len(members)]
-			if t.sub.owner.suspect.Load() == suspect && p.deliverWork(t, op) {
+			if (suspect || !t.sub.owner.suspect.Load()) && p.deliverWork(t, op) {
 				return true
 			}
 		}

@@ -236,13 +236,16 @@ func (n *node) visit(rest []byte, more bool, m *match) {
 	m.add(n.here)
 }
 
-// size is how many subscriptions match.
-func (m *match) size() int {
-	n := len(m.plain)
-	for i := range m.groups {
-		n += len(m.groups[i].members)
+// each goes through the subscriptions that match.
+func (m *match) each(f func(*subscription)) {
+	for _, s := range m.plain {
+		f(s)
 	}
-	return n
+	for i := range m.groups {
+		for _, s := range m.groups[i].members {
+			f(s)
+		}
+	}
 }
 
 // add adds the list that begins with s.

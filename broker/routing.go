@@ -97,7 +97,9 @@ func (t *routing) unsubscribe(c *client, op *wire.Op) (gone bool) {
 	if s == nil {
 		return true // its last message may be on its way still
 	}
-	s.max.Store(max(op.Max, 0))
+	if op.Max > 0 {
+		s.max.Store(op.Max)
+	}
 	if op.Max <= 0 || s.delivered.Load() >= op.Max {
 		t.removeLocked(s)
 		return true

@@ -66,17 +66,25 @@ const (
 )
 
 // take claims the next delivery. It reports whether there is one to claim, and
-// whether it was the last, upon which the subscription is to be removed.
-func (t *target) take() (ok, last bool) {
+// whether the subscription is to be removed, since it was the last or should have
+// been. With a max, looking at it and counting are one step for those who change
+// it: they hold the lock.
+func (t *target) take(routes *routing) (ok, over bool) {
 	s := t.sub
-	limit := s.max.Load()
-	if limit == 0 && !t.atOnce {
-		t.uncounted++
+	if s.max.Load() == 0 { // whoever sets one waits until this is counted
+		if t.atOnce {
+			s.delivered.Add(1)
+		} else {
+			t.uncounted++
+		}
 		return true, false
 	}
 	t.count()
+	routes.mu.RLock()
+	defer routes.mu.RUnlock()
+	limit := s.max.Load()
 	n := s.delivered.Add(1)
-	return limit == 0 || n <= limit, n == limit
+	return n <= limit, limit > 0 && n >= limit
 }
 
 // count adds what this publisher has delivered.

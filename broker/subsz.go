@@ -42,12 +42,16 @@ type subDetail struct {
 }
 
 func (s *subscription) detail() subDetail {
+	limit := max(s.max.Load(), 0)
+	if limit == exactly {
+		limit = 0
+	}
 	return subDetail{
 		Subject: s.subject,
 		Queue:   s.queue,
 		SID:     s.sid,
 		Msgs:    s.delivered.Load(),
-		Max:     max(s.max.Load(), 0),
+		Max:     limit,
 		CID:     s.owner.id,
 	}
 }
