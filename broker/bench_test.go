@@ -29,7 +29,7 @@ func BenchmarkSweep(b *testing.B) {
 			l := newLiveness(cfg, now)
 			for i := range clients {
 				c := &client{}
-				c.watch = watch{detector: heartbeat.New(l.cfg, now.Add(time.Duration(i)*l.cfg.Idle/time.Duration(clients)))}
+				c.watch = watch{detector: heartbeat.NewSchedule(l.cfg, now.Add(time.Duration(i)*l.cfg.Idle/time.Duration(clients)))}
 				c.watch.turn = c.watch.next()
 				l.turns.Push(c)
 			}

@@ -31,7 +31,7 @@ type liveness struct {
 
 // watch is what the sweep knows of a client. It is guarded by liveness.mu.
 type watch struct {
-	detector heartbeat.Detector
+	detector heartbeat.Schedule
 	turn     time.Time
 	index    int // in turns; -1 when the client is not watched
 	// greet is when the first PING is due, which every client is sent, however
@@ -42,7 +42,7 @@ type watch struct {
 	deadline time.Time
 	// worker watches, since asked, a client that was sent work; nil when
 	// nothing is to be asked about that.
-	worker *heartbeat.Detector
+	worker *heartbeat.Schedule
 	asked  time.Time
 }
 
@@ -78,7 +78,7 @@ func (l *liveness) add(c *client) {
 	wait := min(greetAfter, l.cfg.Idle)
 	wait += rand.N(wait/5 + 1)
 	l.mu.Lock()
-	c.watch = watch{detector: heartbeat.New(l.cfg, now), greet: now.Add(wait)}
+	c.watch = watch{detector: heartbeat.NewSchedule(l.cfg, now), greet: now.Add(wait)}
 	if l.handshake > 0 {
 		c.watch.deadline = now.Add(l.handshake)
 	}
@@ -112,7 +112,7 @@ func (l *liveness) hurry(c *client) {
 		l.mu.Unlock() // not watched yet, or no longer
 		return
 	}
-	worker := heartbeat.New(l.work, now)
+	worker := heartbeat.NewSchedule(l.work, now)
 	w.worker, w.asked = &worker, now
 	w.turn = w.next()
 	heap.Fix(&l.turns, w.index)

@@ -8,7 +8,7 @@ import (
 // BenchmarkHeard bounds what every read of every connection pays.
 func BenchmarkHeard(b *testing.B) {
 	b.ReportAllocs()
-	d := New(Default(), epoch)
+	d := NewSchedule(Default(), epoch)
 	now := epoch
 	for b.Loop() {
 		now = now.Add(time.Microsecond)
@@ -19,7 +19,7 @@ func BenchmarkHeard(b *testing.B) {
 // BenchmarkStepEarly bounds a sweep over connections that are all alive.
 func BenchmarkStepEarly(b *testing.B) {
 	b.ReportAllocs()
-	d := New(Default(), epoch)
+	d := NewSchedule(Default(), epoch)
 	now := epoch.Add(time.Millisecond)
 	for b.Loop() {
 		d.Step(now)
@@ -30,7 +30,7 @@ func BenchmarkStepEarly(b *testing.B) {
 // Step that asks for a probe, and the answer.
 func BenchmarkProbeAndAnswer(b *testing.B) {
 	b.ReportAllocs()
-	d := New(Default(), epoch)
+	d := NewSchedule(Default(), epoch)
 	for b.Loop() {
 		now := d.Next()
 		d.Step(now)

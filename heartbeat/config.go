@@ -79,12 +79,18 @@ func (c Config) Bound() time.Duration {
 	return c.Idle + time.Duration(c.Probes)*c.Interval
 }
 
+// Detector returns a new Schedule.
+func (c Config) Detector(now time.Time) Detector {
+	d := NewSchedule(c, now)
+	return &d
+}
+
 // overdue returns how long a probe is unanswered before the peer is suspected:
 // an Interval, less an eighth for the lateness of the timers that drive Step,
 // without which suspicion would often come a whole Interval late.
 func (c Config) overdue() time.Duration { return c.Interval - c.Interval/8 }
 
-// Validate returns nil if c can be given to New, and else a [*ConfigError] that
+// Validate returns nil if c can be given to NewSchedule, and else a [*ConfigError] that
 // says which field is wrong and what is possible.
 func (c Config) Validate() error {
 	c = c.WithDefaults()

@@ -110,7 +110,7 @@ func TestNewPanicsOnAnInvalidConfig(t *testing.T) {
 			t.Error("New did not panic with a *ConfigError")
 		}
 	}()
-	New(Config{Idle: -1}, epoch)
+	NewSchedule(Config{Idle: -1}, epoch)
 }
 
 func TestString(t *testing.T) {

@@ -8,11 +8,11 @@
 //
 // # Contract
 //
-// A [Detector] is a value that is told things and asked things. It never acts:
+// A [Detector] is told things and asked things. It never acts:
 // it has no clock, no goroutine, no lock and no connection. The caller passes
 // the time in, sends the probes it is asked for, and comes back in time:
 //
-//	d := heartbeat.New(heartbeat.Within(2*time.Second), time.Now())
+//	d := heartbeat.NewSchedule(heartbeat.Within(2*time.Second), time.Now())
 //	timer := time.NewTimer(time.Until(d.Next()))
 //	for {
 //		select {

@@ -10,7 +10,7 @@ import (
 // A peer that answers one probe and then vanishes.
 func Example() {
 	start := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
-	d := heartbeat.New(heartbeat.Within(2*time.Second), start)
+	d := heartbeat.NewSchedule(heartbeat.Within(2*time.Second), start)
 	answered := false
 	for {
 		now := d.Next() // where a real caller sets a timer and waits

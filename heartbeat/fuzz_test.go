@@ -20,7 +20,7 @@ func FuzzDetector(f *testing.F) {
 			Interval: minSpan + time.Duration(conf[1])*time.Millisecond,
 			Probes:   1 + int(conf[2]%8),
 		}
-		run := fuzzRun{t: t, cfg: cfg, d: New(cfg, epoch), now: epoch, heard: epoch}
+		run := fuzzRun{t: t, cfg: cfg, d: NewSchedule(cfg, epoch), now: epoch, heard: epoch}
 		for ; len(ops) >= 3; ops = ops[3:] {
 			span := time.Duration(binary.BigEndian.Uint16(ops[1:])) * 100 * time.Microsecond
 			switch ops[0] % 4 {
@@ -46,7 +46,7 @@ func FuzzDetector(f *testing.F) {
 type fuzzRun struct {
 	t      *testing.T
 	cfg    Config
-	d      Detector
+	d      Schedule
 	now    time.Time
 	heard  time.Time   // the latest byte, while not dead
 	probes []time.Time // asked for since then

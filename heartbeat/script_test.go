@@ -70,7 +70,7 @@ func replay(t *testing.T, script string) []byte {
 // scriptRun is the state of a script: a detector and the virtual time since the
 // epoch below.
 type scriptRun struct {
-	d          Detector
+	d          Schedule
 	now        time.Duration
 	out, trace bytes.Buffer
 }
@@ -124,7 +124,7 @@ func (r *scriptRun) create(t *testing.T, opts map[string]time.Duration) {
 		t.Fatal(err)
 	}
 	r.now = 0
-	r.d = New(cfg, epoch)
+	r.d = NewSchedule(cfg, epoch)
 	r.logf("new, idle %v, interval %v, probes %d, bound %v", cfg.Idle, cfg.Interval, cfg.Probes, cfg.Bound())
 }
 

@@ -21,8 +21,8 @@ type Config struct {
 	Name string
 
 	// Heartbeat says when silence is asked about and when it is death. The
-	// zero value is heartbeat.Default: within 2 s.
-	Heartbeat heartbeat.Config
+	// default, when nil, is heartbeat.Default: within 2 s.
+	Heartbeat heartbeat.Method
 
 	// OnEvent is called with every event, in order, from one goroutine. It may
 	// take its time without holding up the connection; then the oldest events

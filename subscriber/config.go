@@ -26,9 +26,9 @@ type Config struct {
 	Name string
 
 	// Heartbeat says when silence is asked about and when it is death. The
-	// zero value is heartbeat.Default: within 2 s, for one small message every
+	// default, when nil, is heartbeat.Default: within 2 s, for one small message every
 	// 0.9 s of silence.
-	Heartbeat heartbeat.Config
+	Heartbeat heartbeat.Method
 
 	// OnEvent is called with every event, in order, from one goroutine. It may
 	// take its time without holding up the connection; then the oldest events
@@ -69,6 +69,9 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
+	if c.Heartbeat == nil {
+		c.Heartbeat = heartbeat.Default()
+	}
 	if c.MaxPending == 0 {
 		c.MaxPending = DefaultMaxPending
 	}

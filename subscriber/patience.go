@@ -1,16 +1,13 @@
 package subscriber
 
-import (
-	"time"
-
-	"vigil/heartbeat"
-)
+import "time"
 
 // patience decides how long the connection's reader may wait for a consumer
 // whose queue is full. A short wait makes the broker hold back a burst, instead
 // of the queue dropping it. But while the reader waits it hears nothing, so it
-// spends at most half of each of the heartbeat's Intervals on that, over all
-// subscriptions: a peer that answers is heard in time whatever consumers do.
+// spends at most half of each window on that, over all subscriptions, where a
+// window is a sixth of the heartbeat's Bound (an Interval of the default): a
+// peer that answers is heard in time whatever consumers do.
 type patience struct {
 	// Fixed after construction.
 	window, budget time.Duration
@@ -23,8 +20,8 @@ type patience struct {
 // maxPatience bounds the wait also for a slow heartbeat: a burst is shorter.
 const maxPatience = 200 * time.Millisecond
 
-func newPatience(hb heartbeat.Config) patience {
-	window := hb.WithDefaults().Interval
+func newPatience(bound time.Duration) patience {
+	window := bound / 6
 	return patience{window: window, budget: min(window/2, maxPatience)}
 }
 

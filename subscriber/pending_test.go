@@ -84,7 +84,7 @@ func TestAwaitRoom(t *testing.T) {
 
 func TestPatienceIsBoundedByTheHeartbeat(t *testing.T) {
 	hb := heartbeat.Within(time.Second) // Interval 150 ms
-	p := newPatience(hb)
+	p := newPatience(hb.Bound())
 	now := time.Now()
 	step := func(why string, want time.Duration) {
 		t.Helper()
@@ -100,6 +100,6 @@ func TestPatienceIsBoundedByTheHeartbeat(t *testing.T) {
 	step("nothing is left", 0)
 	now = now.Add(100 * time.Millisecond)
 	step("the next Interval", 75*time.Millisecond)
-	p = newPatience(heartbeat.Lesson())
+	p = newPatience(heartbeat.Lesson().Bound())
 	step("a slow heartbeat", maxPatience)
 }

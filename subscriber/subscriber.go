@@ -49,7 +49,7 @@ func Connect(ctx context.Context, url string, cfg Config) (*Subscriber, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Subscriber{cfg: cfg, link: l, patience: newPatience(cfg.Heartbeat), subs: make(map[*Subscription]struct{})}, nil
+	return &Subscriber{cfg: cfg, link: l, patience: newPatience(cfg.Heartbeat.Bound()), subs: make(map[*Subscription]struct{})}, nil
 }
 
 // Subscribe subscribes to a subject or a pattern, where * stands for one token

@@ -62,8 +62,8 @@ type Config struct {
 	Name string
 
 	// Heartbeat says when silence is asked about and when it is death. The
-	// zero value is heartbeat.Default: within 2 s.
-	Heartbeat heartbeat.Config
+	// default, when nil, is heartbeat.Default: within 2 s.
+	Heartbeat heartbeat.Method
 
 	// OnEvent is called with every event, in order, from one goroutine. It may
 	// block without holding up the connection; then the oldest events are
@@ -106,7 +106,9 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	c.Heartbeat = c.Heartbeat.WithDefaults()
+	if c.Heartbeat == nil {
+		c.Heartbeat = heartbeat.Default()
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -12,7 +12,7 @@ import (
 // comes on time even while a write is blocked and publishers wait. It ends when
 // the connection is given up.
 func (c *conn) watch() {
-	d := heartbeat.New(c.link.cfg.Heartbeat, c.lastHeard())
+	d := c.link.cfg.Heartbeat.Detector(c.lastHeard())
 	timer := time.NewTimer(time.Until(d.Next()))
 	defer timer.Stop()
 	for {
@@ -26,7 +26,7 @@ func (c *conn) watch() {
 		before, silence := d.State(), d.Evidence(now)
 		d.Heard(c.lastHeard())
 		action := d.Step(now)
-		if !c.note(&d, now, action == heartbeat.Probe) {
+		if !c.note(d, now, action == heartbeat.Probe) {
 			c.giveUp(&Loss{Cause: CauseProtocol, At: now,
 				Err: fmt.Errorf("bytes come, and %d PINGs are unanswered", maxUnanswered)})
 			return
@@ -45,7 +45,7 @@ func (c *conn) watch() {
 // note keeps what the heartbeat knows for Status and asks for the PINGs that
 // are due: the heartbeat's, and one for messages that none stands behind yet.
 // It reports whether the peer answers PINGs at all.
-func (c *conn) note(d *heartbeat.Detector, now time.Time, probe bool) bool {
+func (c *conn) note(d heartbeat.Detector, now time.Time, probe bool) bool {
 	l := c.link
 	l.mu.Lock()
 	defer l.mu.Unlock()

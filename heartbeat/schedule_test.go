@@ -29,7 +29,7 @@ func random(t *testing.T, f func(t *testing.T, r *rand.Rand)) {
 // way there are exactly Probes probes.
 func TestWorstCaseEqualsBound(t *testing.T) {
 	measure := func(t *testing.T, cfg Config, last time.Time) {
-		d := New(cfg, epoch)
+		d := NewSchedule(cfg, epoch)
 		d.Heard(last)
 		probes := 0
 		for {
@@ -63,7 +63,7 @@ func TestWorstCaseEqualsBound(t *testing.T) {
 func TestLatenessDoesNotAddUp(t *testing.T) {
 	random(t, func(t *testing.T, r *rand.Rand) {
 		cfg := randomConfig(r)
-		d := New(cfg, epoch)
+		d := NewSchedule(cfg, epoch)
 		for {
 			now := d.Next().Add(upTo(r, cfg.Interval/2))
 			if d.Step(now) != Dead {
@@ -84,7 +84,7 @@ func TestAnsweringPeerIsNeverAccused(t *testing.T) {
 	random(t, func(t *testing.T, r *rand.Rand) {
 		cfg := randomConfig(r)
 		cfg.Probes = max(2, cfg.Probes)
-		d := New(cfg, epoch)
+		d := NewSchedule(cfg, epoch)
 		lateMax := time.Duration(1) << r.IntN(40) // up to 18 minutes
 		var answers []time.Time                   // on their way, in order
 		for range 200 {
@@ -112,7 +112,7 @@ func TestAnsweringPeerIsNeverAccused(t *testing.T) {
 func TestPause(t *testing.T) {
 	random(t, func(t *testing.T, r *rand.Rand) {
 		cfg := randomConfig(r)
-		d := New(cfg, epoch)
+		d := NewSchedule(cfg, epoch)
 		for range r.IntN(cfg.Probes + 1) {
 			d.Step(d.Next())
 		}
@@ -135,14 +135,14 @@ func TestPause(t *testing.T) {
 // TestClockThatWasNotSet: a Detector made with the zero time must neither spin
 // nor be deaf for ever once real times come.
 func TestClockThatWasNotSet(t *testing.T) {
-	d := New(Default(), time.Time{})
+	d := NewSchedule(Default(), time.Time{})
 	if got := d.Step(epoch); got != None || !d.Next().Equal(epoch.Add(Default().Idle)) {
 		t.Errorf("Step returns %v, Next %v, want to begin again", got, d.Next())
 	}
 }
 
 func TestNothingAllocates(t *testing.T) {
-	d := New(Default(), epoch)
+	d := NewSchedule(Default(), epoch)
 	now := epoch
 	if n := testing.AllocsPerRun(1000, func() {
 		d.Heard(now)
@@ -156,8 +156,8 @@ func TestNothingAllocates(t *testing.T) {
 
 // TestSize: the broker keeps one Detector per connection.
 func TestSize(t *testing.T) {
-	if size := unsafe.Sizeof(Detector{}); size > 100 {
-		t.Errorf("a Detector takes %d bytes, want at most 100", size)
+	if size := unsafe.Sizeof(Schedule{}); size > 100 {
+		t.Errorf("a Schedule takes %d bytes, want at most 100", size)
 	}
 }
 

@@ -2,15 +2,15 @@ package heartbeat
 
 import "time"
 
-// Detector watches the silence of one peer. It is a small value, one per
-// connection, to be made with New and not copied once in use. It is not safe
+// Schedule is the default Detector: probes on a fixed schedule since the last byte heard. It is a small value, one per
+// connection, to be made with NewSchedule and not copied once in use. It is not safe
 // for concurrent use.
-type Detector struct {
+type Schedule struct {
 	// Fixed after construction.
 	cfg Config
 
 	// Moved by Heard.
-	heard time.Time // the last byte heard, or the time of New
+	heard time.Time // the last byte heard, or the time it was made
 
 	// Moved by Step, made anew by Heard.
 	silence silence
@@ -20,7 +20,7 @@ type Detector struct {
 }
 
 // silence is what was done about the present silence. All spans count from
-// Detector.heard, which keeps the Detector small: a time.Time is three words.
+// Schedule.heard, which keeps the Schedule small: a time.Time is three words.
 type silence struct {
 	start       time.Duration // when the first probe of this round is due
 	first, last time.Duration // when the first and last probe of this round were asked for
@@ -30,21 +30,21 @@ type silence struct {
 	suspect     bool          // a Step found a probe overdue
 }
 
-// New returns a Detector that takes now for the last time the peer was heard.
+// NewSchedule returns a Schedule that takes now for the last time the peer was heard.
 // The zero cfg means Default. As time.NewTicker it panics on arguments that
 // make no sense, here a cfg which Validate refuses.
-func New(cfg Config, now time.Time) Detector {
+func NewSchedule(cfg Config, now time.Time) Schedule {
 	if err := cfg.Validate(); err != nil {
 		panic(err)
 	}
 	cfg = cfg.WithDefaults()
-	return Detector{cfg: cfg, heard: now, silence: silence{start: cfg.Idle}}
+	return Schedule{cfg: cfg, heard: now, silence: silence{start: cfg.Idle}}
 }
 
 // Heard tells that something arrived from the peer at now, anything at all. It
 // ends the present silence. A now that is not after the last byte heard proves
 // nothing new and changes nothing, and neither does a byte after Dead.
-func (d *Detector) Heard(now time.Time) {
+func (d *Schedule) Heard(now time.Time) {
 	if d.dead || !now.After(d.heard) {
 		return
 	}
@@ -52,18 +52,47 @@ func (d *Detector) Heard(now time.Time) {
 	d.silence = silence{start: d.cfg.Idle}
 }
 
+// Answered is Heard: the schedule is fixed and learns nothing.
+func (d *Schedule) Answered(_, now time.Time) { d.Heard(now) }
+
+// Hint makes the first probe of this silence due at now. With a probe under way
+// it changes nothing.
+func (d *Schedule) Hint(now time.Time) {
+	s := &d.silence
+	if elapsed := now.Sub(d.heard); s.probes == 0 && elapsed >= 0 && elapsed < s.start {
+		s.start = elapsed
+	}
+}
+
+// Resumed discards the probes of this silence and starts a fresh round at now,
+// as a Step that came too late does.
+func (d *Schedule) Resumed(now time.Time) {
+	if elapsed := now.Sub(d.heard); !d.dead && elapsed >= 0 && elapsed <= horizon {
+		d.silence.afresh(elapsed)
+	}
+}
+
+// afresh starts a fresh round, since we ourselves had stopped.
+func (s *silence) afresh(elapsed time.Duration) {
+	s.pauses++
+	s.start, s.probes = elapsed, 0
+}
+
+// Promise returns the Bound of the Config.
+func (d *Schedule) Promise() Promise { return Promise{Bound: d.cfg.Bound()} }
+
 // Step asks what to do at now: nothing, send a probe, or give the peer up. It
 // is meant to be called at Next; earlier it returns None, and later than half
 // an Interval it takes its own process for the one that stopped and starts a
 // fresh round (see the package comment). After a Step that did not return Dead,
 // Next lies after now. Dead is final: from then on Step returns nothing else.
-func (d *Detector) Step(now time.Time) Action {
+func (d *Schedule) Step(now time.Time) Action {
 	if d.dead {
 		return Dead
 	}
 	elapsed := now.Sub(d.heard)
 	if elapsed > horizon { // a clock that was not set, not a silence: begin again
-		*d = New(d.cfg, now)
+		*d = NewSchedule(d.cfg, now)
 		return None
 	}
 
@@ -71,8 +100,7 @@ func (d *Detector) Step(now time.Time) Action {
 	s := &d.silence
 	switch {
 	case late > d.cfg.Interval/2: // we ourselves had stopped: a fresh round
-		s.pauses++
-		s.start, s.probes = elapsed, 0
+		s.afresh(elapsed)
 	case s.probes > 0 && elapsed-s.first >= d.cfg.overdue():
 		s.suspect = true
 	}
@@ -95,19 +123,19 @@ func (d *Detector) Step(now time.Time) Action {
 // Next returns when Step should be called at the latest. Heard moves it away
 // and nothing moves it nearer, so a timer set for an older Next merely leads to
 // an early Step. After Dead it stays at the time at which the verdict was due.
-func (d *Detector) Next() time.Time { return d.heard.Add(d.due()) }
+func (d *Schedule) Next() time.Time { return d.heard.Add(d.due()) }
 
 // due returns Next as a span since the last byte heard.
 //
 // One Step answers for exactly one point of the schedule: it is late by at most
 // half an Interval, or else the schedule starts afresh, so the following point
 // cannot have passed as well.
-func (d *Detector) due() time.Duration {
+func (d *Schedule) due() time.Duration {
 	return d.silence.start + time.Duration(d.silence.probes)*d.cfg.Interval
 }
 
 // State returns what the last Step and Heard led to.
-func (d *Detector) State() State {
+func (d *Schedule) State() State {
 	switch {
 	case d.dead:
 		return StateDead
@@ -120,7 +148,7 @@ func (d *Detector) State() State {
 
 // Evidence returns what the present State rests on, with the silence measured
 // up to now.
-func (d *Detector) Evidence(now time.Time) Evidence {
+func (d *Schedule) Evidence(now time.Time) Evidence {
 	s := &d.silence
 	e := Evidence{
 		LastHeard: d.heard,
@@ -138,7 +166,7 @@ func (d *Detector) Evidence(now time.Time) Evidence {
 
 // Evidence is what a verdict, or the absence of one, rests on.
 type Evidence struct {
-	LastHeard time.Time     // the last byte from the peer, or the time of New
+	LastHeard time.Time     // the last byte from the peer, or the time it was made
 	Silence   time.Duration // since then, never negative
 
 	// The unanswered probes of the present round, those that count for a
