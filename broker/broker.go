@@ -128,6 +128,7 @@ func (b *Broker) describe() wire.InfoLine {
 		Port:       b.cfg.Port,
 		Headers:    true,
 		MaxPayload: int64(b.cfg.MaxPayload),
+		Mutual:     true,
 
 		ConnectURLs: b.cfg.ConnectURLs,
 	}

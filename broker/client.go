@@ -52,6 +52,9 @@ type client struct {
 	welcomed atomic.Bool
 	// round measures the round trip.
 	round roundTrip
+	// unheard is how long the client had not heard us, in milliseconds, when it
+	// last said so.
+	unheard atomic.Int64
 	// begun is set when the first operation is complete. Until then the
 	// handshake deadline runs.
 	begun atomic.Bool
@@ -243,6 +246,8 @@ func (c *client) obey(op *wire.Op) *violation {
 	case wire.Connect:
 		c.headers.Store(c.session.headers)
 		c.introduced()
+	case wire.Ping:
+		c.toldUnheard(op.Arg)
 	case wire.Pong:
 		c.round.ended()
 	}

@@ -47,6 +47,7 @@ type connInfo struct {
 	OutBytes     int64       `json:"out_bytes"`
 	Stalls       int64       `json:"stalls,omitempty"`
 	NumSubs      uint32      `json:"subscriptions"`
+	Unheard      int64       `json:"unheard_ms,omitempty"`
 	Name         string      `json:"name,omitempty"`
 	Lang         string      `json:"lang,omitempty"`
 	Version      string      `json:"version,omitempty"`
@@ -69,6 +70,39 @@ func (c *client) introduced() {
 	c.about.Store(&about{o.Name, o.Lang, o.Version, userOf(o)})
 	// An estimate until the first PONG, as of nats-server.
 	c.round.last.CompareAndSwap(0, int64(max(time.Since(c.began), 1)))
+	if o.Mutual > 0 {
+		c.broker.liveness.tellAfter(c, time.Duration(min(o.Mutual, maxMutual.Milliseconds()))*time.Millisecond)
+	}
+	if o.Was != nil {
+		c.tellOfWas(o.Was)
+	}
+}
+
+// tellOfWas tells a client that came back when its old connection was last
+// heard, if that is still known.
+func (c *client) tellOfWas(was *wire.Was) {
+	b := c.broker
+	if was.ServerID != b.info.ServerID || c.session.options.Protocol < 1 {
+		return
+	}
+	b.mu.Lock()
+	old := b.clients[was.ClientID]
+	b.mu.Unlock()
+	if old == nil {
+		return
+	}
+	ago := time.Since(b.started.Add(time.Duration(old.heard.Load()))).Milliseconds()
+	info := b.infoFor(c)
+	info.WasHeard = &ago
+	own := c.publish.own()
+	own.buf = wire.AppendInfo(own.buf, info)
+}
+
+// toldUnheard notes what a client's PING says of how long it has not heard us.
+func (c *client) toldUnheard(arg []byte) {
+	if age, ok := wire.ParsePing(arg); ok {
+		c.unheard.Store(age.Milliseconds())
+	}
 }
 
 // userOf returns what a client says it is, in the form and order that nats-server
@@ -124,7 +158,8 @@ func (c *client) describe(now time.Time) *connInfo {
 		Pending: c.out.waiting(),
 		InMsgs:  figures.inMsgs, InBytes: figures.inBytes,
 		OutMsgs: figures.outMsgs, OutBytes: figures.outBytes, Stalls: figures.stalls,
-		client: c,
+		Unheard: c.unheard.Load(),
+		client:  c,
 	}
 	info.IP, info.Port = c.address()
 	if a := c.about.Load(); a != nil {

@@ -44,7 +44,17 @@ type watch struct {
 	// nothing is to be asked about that.
 	worker *heartbeat.Schedule
 	asked  time.Time
+	// mutual is after how much silence the client is told that it is not heard,
+	// 0 for never; told is when it was told last.
+	mutual time.Duration
+	told   time.Time
 }
+
+// mutualBounds are what a client may ask for as mutual.
+const (
+	minMutual = 100 * time.Millisecond
+	maxMutual = time.Hour
+)
 
 // greetAfter is when a new client is sent its first PING, plus up to a fifth,
 // as nats-server does.
@@ -123,6 +133,25 @@ func (l *liveness) hurry(c *client) {
 	}
 }
 
+// tellAfter has a client told, after each d of silence, that it is not heard: its
+// half of mutual hearing.
+func (l *liveness) tellAfter(c *client, d time.Duration) {
+	l.mu.Lock()
+	w := &c.watch
+	if w.index < 0 || w.index >= len(l.turns) || l.turns[w.index] != c {
+		l.mu.Unlock() // not watched yet, or no longer
+		return
+	}
+	w.mutual = min(max(d, minMutual), maxMutual)
+	w.turn = w.next()
+	heap.Fix(&l.turns, w.index)
+	first := l.turns[0] == c
+	l.mu.Unlock()
+	if first {
+		l.stir()
+	}
+}
+
 func (l *liveness) stir() {
 	select {
 	case l.wake <- struct{}{}:
@@ -176,7 +205,7 @@ func (l *liveness) round(now time.Time) time.Duration {
 			c.endStale()
 		case t.action == heartbeat.Probe:
 			c.round.begins()
-			c.out.sendFirst(append(getBuffer(minBuffer), wire.PingLine...))
+			c.out.sendFirst(t.appendPing(getBuffer(minBuffer)))
 		}
 		if t.answered {
 			c.working.Store(false)
@@ -199,12 +228,29 @@ type turn struct {
 	answered bool
 	// silent says that the first operation is overdue.
 	silent bool
+	// unheard is how long the client has not been heard, for one that wants to
+	// know, else negative.
+	unheard time.Duration
+}
+
+func (t turn) appendPing(dst []byte) []byte {
+	if t.unheard < 0 {
+		return append(dst, wire.PingLine...)
+	}
+	return wire.AppendPing(dst, t.unheard)
 }
 
 // step is one turn: it asks the detectors and sets the time of the next turn.
 func (w *watch) step(now, heard time.Time, begun bool) (t turn) {
 	w.detector.Heard(heard)
 	t.action = w.detector.Step(now)
+	t.unheard = -1
+	if w.mutual > 0 {
+		t.unheard = now.Sub(heard)
+		if !now.Before(w.toTell()) {
+			t.action = max(t.action, heartbeat.Probe)
+		}
+	}
 	t.suspect = w.detector.State() == heartbeat.StateSuspect
 	if !w.greet.IsZero() && !now.Before(w.greet) {
 		t.action = max(t.action, heartbeat.Probe)
@@ -226,15 +272,29 @@ func (w *watch) step(now, heard time.Time, begun bool) (t turn) {
 		}
 	}
 	if t.action == heartbeat.Probe {
-		w.greet = time.Time{}
+		w.greet, w.told = time.Time{}, now
 	}
 	w.turn = w.next()
 	return t
 }
 
+// toTell returns when the client is to be told that it is not heard.
+func (w *watch) toTell() time.Time {
+	since := w.detector.LastHeard()
+	if w.told.After(since) {
+		since = w.told
+	}
+	return since.Add(w.mutual)
+}
+
 // next returns when the next turn is due.
 func (w *watch) next() time.Time {
 	next := w.detector.Next()
+	if w.mutual > 0 {
+		if due := w.toTell(); due.Before(next) {
+			next = due
+		}
+	}
 	if w.worker != nil && w.worker.Next().Before(next) {
 		next = w.worker.Next()
 	}

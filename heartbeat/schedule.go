@@ -134,6 +134,9 @@ func (d *Schedule) due() time.Duration {
 	return d.silence.start + time.Duration(d.silence.probes)*d.cfg.Interval
 }
 
+// LastHeard returns when the last byte came, as Evidence does.
+func (d *Schedule) LastHeard() time.Time { return d.heard }
+
 // State returns what the last Step and Heard led to.
 func (d *Schedule) State() State {
 	switch {

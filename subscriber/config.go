@@ -47,6 +47,16 @@ type Config struct {
 	// and DefaultMaxPendingBytes, negative is no bound.
 	MaxPending, MaxPendingBytes int
 
+	// NoStandby keeps the connection from opening another one while the broker
+	// is suspected, which otherwise takes over at once if the verdict is death.
+	NoStandby bool
+
+	// RoutedProbe is how often a message is published to an inbox of one's own,
+	// to see that the broker not only answers but delivers; two in a row that
+	// do not come back end the connection. 0 is never, 10 ms the shortest. It
+	// needs the permission to publish and subscribe to "_INBOX.>".
+	RoutedProbe time.Duration
+
 	// KeepTrying makes Connect try again until its context ends, instead of
 	// asking every server once.
 	KeepTrying bool
@@ -85,7 +95,7 @@ func (c Config) link() link.Config {
 	return link.Config{
 		Name: c.Name, Heartbeat: c.Heartbeat, OnEvent: c.OnEvent, Logger: c.Logger, Dial: c.Dial,
 		AttemptTimeout: c.AttemptTimeout, RetryBase: c.RetryBase, RetryCap: c.RetryCap,
-		KeepTrying: c.KeepTrying, NoEcho: c.NoEcho,
+		KeepTrying: c.KeepTrying, NoStandby: c.NoStandby, RoutedProbe: c.RoutedProbe, NoEcho: c.NoEcho,
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 
 // Event is something that happened to the connection or a subscription. Its
 // String method gives one readable line. Fields: Kind, At, Server, Loss, Cause,
-// Evidence, Attempt, Next, Err, DeafFrom, DeafTo, Unconfirmed, Subject, Missed;
-// which are set is said beside each kind. Package publisher has the same type.
+// Evidence, TCP, Promise, Attempt, Next, Err, DeafFrom, DeafTo, PeerHeard,
+// Unconfirmed, Subject, Missed; which are set is said beside each kind. Package publisher has the same type.
 type Event = link.Event
 
 // EventKind says what happened. It is the type of Event.Kind.
@@ -21,7 +21,7 @@ type EventKind = link.EventKind
 const (
 	// EventConnected: the first connection stands. Server.
 	EventConnected = link.EventConnected
-	// EventSuspect: a probe is overdue. Server, Evidence, Cause as it looks.
+	// EventSuspect: a probe is overdue. Server, Evidence, TCP, Cause as it looks.
 	EventSuspect = link.EventSuspect
 	// EventAlive: the suspected broker was heard again. Server, Evidence.
 	EventAlive = link.EventAlive
@@ -30,7 +30,7 @@ const (
 	// EventRetrying: another attempt is planned. Server, Attempt, Next, Err.
 	EventRetrying = link.EventRetrying
 	// EventResumed: connected again and the subscriptions confirmed. Server,
-	// DeafFrom, DeafTo, Unconfirmed, Attempt.
+	// DeafFrom, DeafTo, Loss, PeerHeard, Unconfirmed, Attempt.
 	EventResumed = link.EventResumed
 	// EventLameDuck: the broker announced that it will stop. Server.
 	EventLameDuck = link.EventLameDuck
@@ -39,6 +39,9 @@ const (
 	EventSlowConsumer = link.EventSlowConsumer
 	// EventServerError: the broker said -ERR. Server, Err.
 	EventServerError = link.EventServerError
+	// EventPromise: the network no longer lets the heartbeat keep what was
+	// asked of it, or does so again. Server, Promise.
+	EventPromise = link.EventPromise
 	// EventClosed: the end. Unconfirmed counts what was still to be sent.
 	EventClosed = link.EventClosed
 )
@@ -49,24 +52,27 @@ type Cause = link.Cause
 
 // The causes of a loss.
 const (
-	CauseUnknown     = link.CauseUnknown     // an error of the transport
-	CauseClosed      = link.CauseClosed      // the broker closed (FIN)
-	CauseReset       = link.CauseReset       // the broker's kernel reset (RST)
-	CauseRefused     = link.CauseRefused     // nobody listens there
-	CauseTimeout     = link.CauseTimeout     // an attempt took too long
-	CauseHostGone    = link.CauseHostGone    // stale: not even acknowledged
-	CauseFrozen      = link.CauseFrozen      // stale: acknowledged, not answered
-	CauseNotReading  = link.CauseNotReading  // stale: zero window
-	CauseStale       = link.CauseStale       // stale, the platform tells no more
-	CauseServerError = link.CauseServerError // -ERR, then closed
-	CauseProtocol    = link.CauseProtocol    // not the NATS protocol
-	CauseLameDuck    = link.CauseLameDuck    // left before the broker stops
-	CauseUser        = link.CauseUser        // Close was called
+	CauseUnknown       = link.CauseUnknown       // an error of the transport
+	CauseClosed        = link.CauseClosed        // the broker closed (FIN)
+	CauseReset         = link.CauseReset         // the broker's kernel reset (RST)
+	CauseRefused       = link.CauseRefused       // nobody listens there
+	CauseTimeout       = link.CauseTimeout       // an attempt took too long
+	CauseHostGone      = link.CauseHostGone      // stale: not even acknowledged
+	CauseFrozen        = link.CauseFrozen        // stale: acknowledged, not answered
+	CauseNotReading    = link.CauseNotReading    // stale: zero window
+	CauseUnheard       = link.CauseUnheard       // stale: it sends, and does not hear us
+	CauseNotDelivering = link.CauseNotDelivering // stale: found by RoutedProbe
+	CauseStale         = link.CauseStale         // stale, the platform tells no more
+	CauseServerError   = link.CauseServerError   // -ERR, then closed
+	CauseProtocol      = link.CauseProtocol      // not the NATS protocol
+	CauseLameDuck      = link.CauseLameDuck      // left before the broker stops
+	CauseUser          = link.CauseUser          // Close was called
 )
 
 // Loss says why and on what evidence a connection was given up. It is an error
 // whose text is one sentence, and has the fields Cause, Server, At, Evidence
-// (of the heartbeat), TCP (of the kernel), Text (of -ERR) and Err.
+// (of the heartbeat), TCP (of the kernel), Answering (who answers on a new
+// connection), PeerHeard, Text (of -ERR) and Err.
 type Loss = link.Loss
 
 // TCPEvidence is what the kernel knew at the verdict: Known, Unacked, Backoff,
@@ -75,6 +81,10 @@ type TCPEvidence = link.TCPEvidence
 
 // Evidence is what the heartbeat knew. It is the type of Loss.Evidence.
 type Evidence = heartbeat.Evidence
+
+// Promise is what the heartbeat keeps at present. It is the type of
+// Event.Promise and Status.Promise.
+type Promise = heartbeat.Promise
 
 // Tally counts messages and their bytes. It is the type of Event.Unconfirmed.
 type Tally = link.Tally
@@ -92,7 +102,8 @@ const (
 )
 
 // Status is how the connection is at one moment: State, Since, Server,
-// ServerName, ServerVersion, LastHeard, RTT, Evidence, Attempt, Next, Loss,
+// ServerName, ServerVersion, LastHeard, RTT, PongAge, Promise, Evidence,
+// Attempt, Next, Loss,
 // Queued, Unconfirmed.
 type Status = link.Status
 

@@ -11,7 +11,7 @@ import (
 // Cause says why a connection, or an attempt at one, ended.
 type Cause uint8
 
-// The causes. The four stale ones come from the heartbeat: the connection
+// The causes. The six stale ones come from the heartbeat: the connection
 // looked healthy and nobody answered.
 const (
 	// CauseUnknown is an error of the transport that fits nothing below.
@@ -35,6 +35,12 @@ const (
 	// CauseNotReading: the peer's kernel is alive, but its process takes
 	// nothing from it any more: the window is zero.
 	CauseNotReading
+	// CauseUnheard: bytes come from the peer, but it acknowledges nothing we
+	// send: the way to it is cut, and only that one.
+	CauseUnheard
+	// CauseNotDelivering: the broker answers PINGs, and does not deliver what
+	// is published to us. Found by Config.RoutedProbe alone.
+	CauseNotDelivering
 	// CauseStale: nobody answered, and the platform does not tell why.
 	CauseStale
 	// CauseServerError: the broker said -ERR and closed.
@@ -49,19 +55,21 @@ const (
 )
 
 var causeNames = [...]string{
-	CauseUnknown:     "transport error",
-	CauseClosed:      "closed by peer",
-	CauseReset:       "reset by peer",
-	CauseRefused:     "connection refused",
-	CauseTimeout:     "no answer",
-	CauseHostGone:    "host or network gone",
-	CauseFrozen:      "process frozen: its kernel acknowledges, nobody answers",
-	CauseNotReading:  "peer not reading, zero window",
-	CauseStale:       "nobody answers",
-	CauseServerError: "server error",
-	CauseProtocol:    "protocol violation",
-	CauseLameDuck:    "server is about to stop (lame duck)",
-	CauseUser:        "closed by the user",
+	CauseUnknown:       "transport error",
+	CauseClosed:        "closed by peer",
+	CauseReset:         "reset by peer",
+	CauseRefused:       "connection refused",
+	CauseTimeout:       "no answer",
+	CauseHostGone:      "host or network gone",
+	CauseFrozen:        "process frozen: its kernel acknowledges, nobody answers",
+	CauseNotReading:    "peer not reading, zero window",
+	CauseUnheard:       "peer sends and does not hear us",
+	CauseNotDelivering: "broker answers, but does not deliver",
+	CauseStale:         "nobody answers",
+	CauseServerError:   "server error",
+	CauseProtocol:      "protocol violation",
+	CauseLameDuck:      "server is about to stop (lame duck)",
+	CauseUser:          "closed by the user",
 }
 
 // String returns the cause in words.
@@ -75,7 +83,11 @@ func (c Cause) String() string {
 // Stale reports whether the heartbeat found it: the connection looked healthy
 // and nobody answered.
 func (c Cause) Stale() bool {
-	return c == CauseHostGone || c == CauseFrozen || c == CauseNotReading || c == CauseStale
+	switch c {
+	case CauseHostGone, CauseFrozen, CauseNotReading, CauseUnheard, CauseNotDelivering, CauseStale:
+		return true
+	}
+	return false
 }
 
 // Loss says why and on what evidence a connection was given up. It is an error
@@ -90,6 +102,15 @@ type Loss struct {
 	Evidence heartbeat.Evidence
 	// TCP is what the kernel knew. Looked at for stale causes only.
 	TCP TCPEvidence
+	// Answering is the URL of a server that answered on another connection
+	// while this one was silent, empty if none did. When it is the same server,
+	// it lives, and it was this connection that was lost on the way: forgotten
+	// by a NAT or a firewall, for example.
+	Answering string
+
+	// PeerHeard is when the broker last heard us, if it says so and that is the
+	// reason, else zero.
+	PeerHeard time.Time
 
 	// Text is what the broker said in -ERR, without quotes.
 	Text string
@@ -103,9 +124,19 @@ type Loss struct {
 //	stale: host or network gone (last heard 1.84 s ago, 3 probes unanswered)
 func (l *Loss) Error() string {
 	switch {
+	case l.Cause == CauseUnheard && !l.PeerHeard.IsZero():
+		return fmt.Sprintf("stale: %v (it says that it last heard us %s ago)", CauseUnheard, seconds(l.At.Sub(l.PeerHeard)))
+	case l.Cause == CauseUnheard:
+		return fmt.Sprintf("stale: %v (%s)", l.Cause, count(int64(l.TCP.Retransmits), "retransmission"))
+	case l.Cause == CauseNotDelivering:
+		return fmt.Sprintf("stale: %v: %v", l.Cause, l.Err)
 	case l.Cause.Stale():
-		return fmt.Sprintf("stale: %v (last heard %s ago, %s unanswered)",
+		text := fmt.Sprintf("stale: %v (last heard %s ago, %s unanswered",
 			l.Cause, seconds(l.Evidence.Silence), count(int64(l.Evidence.Probes), "probe"))
+		if l.Answering != "" {
+			text += "; " + l.Answering + " answers on a new connection"
+		}
+		return text + ")"
 	case l.Cause == CauseServerError:
 		return "server error: '" + l.Text + "'"
 	case l.Err != nil && (l.Cause == CauseUnknown || l.Cause == CauseProtocol || l.Cause == CauseTimeout):

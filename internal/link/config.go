@@ -2,6 +2,7 @@ package link
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -101,9 +102,26 @@ type Config struct {
 	// negative keeps nothing: Publish then fails while there is no connection.
 	AwayBuffer int
 
+	// NoStandby keeps the link from opening another connection while the broker
+	// is suspected. It is then opened after the verdict, which takes a dial and
+	// a greeting longer, and nobody knows whether the broker answers others.
+	NoStandby bool
+
+	// RoutedProbe is how often a message is published to an inbox of our own,
+	// to see that the broker not only answers but delivers; two in a row that
+	// do not come back end the connection. 0 is never. It needs the permission
+	// to publish and subscribe to "_INBOX.>".
+	RoutedProbe time.Duration
+
 	// NoEcho keeps the connection's own messages from its own subscriptions.
 	NoEcho bool
+
+	// slept says how long the machine has been suspended. Tests set it.
+	slept func() time.Duration
 }
+
+// minRoutedProbe keeps the probes from becoming a load.
+const minRoutedProbe = 10 * time.Millisecond
 
 func (c Config) withDefaults() Config {
 	if c.Heartbeat == nil {
@@ -114,6 +132,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Dial == nil {
 		c.Dial = (&net.Dialer{KeepAlive: -1}).DialContext
+	}
+	if c.slept == nil {
+		c.slept = suspended
 	}
 	if c.AttemptTimeout == 0 {
 		c.AttemptTimeout = DefaultAttemptTimeout
@@ -146,6 +167,10 @@ func (c Config) validate() error {
 		return fmt.Errorf("link: config: AttemptTimeout is %v, it must be positive", c.AttemptTimeout)
 	case c.RetryBase < 0 || c.RetryCap < c.RetryBase:
 		return fmt.Errorf("link: config: RetryBase is %v and RetryCap %v, want 0 < RetryBase <= RetryCap", c.RetryBase, c.RetryCap)
+	case c.RoutedProbe < 0 || c.RoutedProbe > 0 && c.RoutedProbe < minRoutedProbe:
+		return fmt.Errorf("link: config: RoutedProbe is %v, the smallest possible is %v, or 0 for none", c.RoutedProbe, minRoutedProbe)
+	case c.RoutedProbe > 0 && c.NoEcho:
+		return errors.New("link: config: RoutedProbe and NoEcho exclude each other: the probe is an echo")
 	case c.OutBuffer < 0:
 		return fmt.Errorf("link: config: OutBuffer is %d, it must be positive", c.OutBuffer)
 	}

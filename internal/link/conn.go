@@ -17,11 +17,12 @@ type conn struct {
 	nc     net.Conn
 	server server
 
-	confirmed chan struct{} // closed when the PONG of the greeting came
-	wake      chan struct{} // holds a token when the idle writer shall look
-	poke      chan struct{} // holds a token when the watcher shall look
-	gone      chan struct{} // closed when the connection was given up
-	wg        sync.WaitGroup
+	wake  chan struct{} // holds a token when the idle writer shall look
+	poke  chan struct{} // holds a token when the watcher shall look
+	doubt chan bool     // holds the watcher's last word for the supervisor: the peer is suspected, or not
+	hints bool          // what the network reports is a hint, and no end
+	gone  chan struct{} // closed when the connection was given up
+	wg    sync.WaitGroup
 
 	// Set once, by the first to give the connection up, before gone is closed.
 	lose sync.Once
@@ -30,6 +31,10 @@ type conn struct {
 	// Atomic.
 	heard   atomic.Int64 // when the last byte came, counted from link.base
 	suspect atomic.Bool  // set by the watcher: the reader shall poke it
+	hinted  atomic.Bool  // something speaks against the peer: the watcher shall ask
+	// answering is the URL of a server that answered on another connection
+	// while this one was suspected; nil if none did.
+	answering atomic.Pointer[string]
 
 	// Owned by the reader (by the greeter before the reader starts).
 	in          inbox
@@ -37,10 +42,13 @@ type conn struct {
 	lameDuck    bool   // it was announced
 	lastErr     string // text of the last -ERR that ends a connection
 
-	// Set by the greeter before the reader starts.
+	// Set by the greeter before the reader starts; renewed by the reader, with
+	// link.mu held, while the connection is no more than a standby.
 	info *wire.InfoLine
+	// Set by the reader with info.WasHeard: when that was told.
+	wasTold time.Time
 
-	// Set by the reader before it closes confirmed.
+	// Set by the greeter when the PONG of the greeting came.
 	confirmedAt time.Time
 
 	// Owned by the writer; read by the supervisor when it has ended.
@@ -52,6 +60,7 @@ type conn struct {
 	ledger     ledger
 	writerIdle bool
 	wantPing   bool // a PING shall go before the next chunk
+	wantRouted bool // a message to ourselves shall go before the next chunk
 	owedPongs  int  // so many PONGs shall go before the next chunk
 	leaving    bool // nothing more is handed over; given up when all is confirmed
 }
@@ -59,10 +68,11 @@ type conn struct {
 func newConn(l *Link, nc net.Conn, s server) *conn {
 	c := &conn{
 		link: l, nc: nc, server: s,
-		confirmed: make(chan struct{}),
-		wake:      make(chan struct{}, 1),
-		poke:      make(chan struct{}, 1),
-		gone:      make(chan struct{}),
+		wake:  make(chan struct{}, 1),
+		poke:  make(chan struct{}, 1),
+		doubt: make(chan bool, 1),
+		hints: hearUnreachable(nc),
+		gone:  make(chan struct{}),
 	}
 	c.in.init()
 	c.hear(time.Now())
@@ -86,10 +96,36 @@ func (c *conn) giveUp(loss *Loss) {
 			loss.Evidence.LastHeard = c.lastHeard()
 			loss.Evidence.Silence = loss.At.Sub(loss.Evidence.LastHeard)
 		}
+		if url := c.answering.Load(); url != nil {
+			loss.Answering = *url
+		}
 		c.loss = loss
 		close(c.gone)
 		c.nc.Close() // its error says nothing about a connection given up
 	})
+}
+
+// isHint reports whether an error of the socket is no more than a hint, and
+// passes that on to the watcher. The socket goes on.
+func (c *conn) isHint(err error) bool {
+	if !c.hints || !isUnreachable(err) || c.isGone() {
+		return false
+	}
+	dropReports(c.nc)
+	c.hinted.Store(true)
+	token(c.poke)
+	return true
+}
+
+// push writes all of b, whatever the network reports meanwhile.
+func (c *conn) push(b []byte) (written int, err error) {
+	for {
+		n, err := c.nc.Write(b[written:])
+		written += n
+		if err == nil || !c.isHint(err) {
+			return written, err
+		}
+	}
 }
 
 // fail gives the connection up for an error of the transport.

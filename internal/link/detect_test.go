@@ -88,8 +88,8 @@ func TestCutShorterThanBoundIsNoLoss(t *testing.T) {
 		if s := r.link.Status(); s.State != StateConnected {
 			t.Errorf("state %v", s.State)
 		}
-		if n := r.peer.count(); n != 1 {
-			t.Errorf("%d connections, want the same one", n)
+		if n := r.peer.open(); n != 1 {
+			t.Errorf("%d connections, want the same one and no standby", n)
 		}
 	})
 }

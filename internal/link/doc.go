@@ -29,8 +29,9 @@
 // What decides takes the time and returns what to do: backoff (when to try),
 // pool (whom), classify (why nobody answers), ledger (what is confirmed),
 // outQueue (what is to be sent, and what of it survives a loss), registry (what
-// to restore), inbox (what was read). What acts is thin: open, greet, reader,
-// writer, watcher, supervise.
+// to restore), inbox (what was read), routed and mutual (what the broker does
+// and hears). What acts is thin: open, greet, reader, writer, watcher, standby,
+// supervise.
 //
 // # Goroutines
 //
@@ -38,6 +39,7 @@
 //	events       Connect       the Closed event       Close
 //	supervisor   Connect       Close                  Close
 //	dials        an attempt    the first's answer     the attempt
+//	standbys     a suspicion   its end                the supervisor
 //	reader       an attempt    its connection's loss  the attempt, the supervisor
 //	writer       attach        its connection's loss  the supervisor
 //	watcher      attach        its connection's loss  the supervisor
@@ -49,6 +51,34 @@
 // writer is stuck in it and every publisher waits; and Status answers at once.
 // The first of the three to give the connection up closes the socket, which ends
 // the other two, and the supervisor accounts for it when they have ended.
+//
+// # Doubt
+//
+// What is heard is life, and nothing that is sent. The heartbeat asks after
+// silence; the watcher also has it ask at once when the kernel sends something
+// again that nobody acknowledges, or when the network reports the broker
+// unreachable: hints, and no verdicts. It looks at TCP when it suspects and when
+// it condemns, which says why: see Cause.
+//
+//	the verdict rests on                       found by                  cause
+//	no byte, and the heartbeat's probes        the heartbeat             HostGone, Frozen,
+//	                                                                     NotReading, Stale
+//	bytes, and PINGs that TCP cannot deliver   TCP_INFO                  Unheard
+//	bytes, and the broker's own word           mutual hearing            Unheard
+//	PONGs, and messages that do not come back  Config.RoutedProbe        NotDelivering
+//	end of stream, reset, -ERR, garbage        the reader and the writer the others
+//
+// Behind a proxy or a load balancer it is its kernel that TCP speaks of: a broker
+// that vanished behind one looks Frozen.
+//
+// A suspected broker gives rise to a standby: connections to the same server and
+// to the next one, greeted but with no subscription. If the verdict is death,
+// the first that was answered takes over, and the subscriptions are restored in
+// one round trip; if the broker is heard again, nobody is told.
+//
+// A PONG that waits behind other bytes of the broker is no death: Status.PongAge
+// tells how long it does. This process or the whole machine may have stood
+// still: then the heartbeat starts afresh.
 //
 // # Locks
 //

@@ -18,7 +18,7 @@ type EventKind uint8
 const (
 	// EventConnected: the first connection stands. Server.
 	EventConnected EventKind = iota + 1
-	// EventSuspect: a probe is overdue. Server, Evidence, Cause as it looks.
+	// EventSuspect: a probe is overdue. Server, Evidence, TCP, Cause as it looks.
 	EventSuspect
 	// EventAlive: the suspected peer was heard again. Server, Evidence of the
 	// silence that is over.
@@ -29,7 +29,8 @@ const (
 	// Err of the attempt before it, nil for the first.
 	EventRetrying
 	// EventResumed: connected again and the subscriptions confirmed. Server,
-	// DeafFrom, DeafTo, Unconfirmed, Attempt.
+	// DeafFrom, DeafTo, Unconfirmed, Loss, PeerHeard, Attempt, which is 0 when a connection was
+	// at hand that had been opened on suspicion.
 	EventResumed
 	// EventLameDuck: the broker announced that it will stop. Server.
 	EventLameDuck
@@ -38,6 +39,9 @@ const (
 	EventSlowConsumer
 	// EventServerError: the broker said -ERR. Server, Err.
 	EventServerError
+	// EventPromise: the network no longer lets the heartbeat keep what was
+	// asked of it, or does so again. Server, Promise.
+	EventPromise
 	// EventClosed: the end. Unconfirmed counts what was still to be sent.
 	EventClosed
 )
@@ -46,7 +50,7 @@ var eventNames = [...]string{
 	EventConnected: "connected", EventSuspect: "suspect", EventAlive: "alive",
 	EventLost: "lost", EventRetrying: "retrying", EventResumed: "resumed",
 	EventLameDuck: "lame duck", EventSlowConsumer: "slow consumer",
-	EventServerError: "server error", EventClosed: "closed",
+	EventServerError: "server error", EventPromise: "promise", EventClosed: "closed",
 }
 
 // String returns the kind in lower case: "connected".
@@ -81,6 +85,8 @@ type Event struct {
 	Loss     *Loss              // why the connection was given up
 	Cause    Cause              // what a suspicion looks like so far
 	Evidence heartbeat.Evidence // what a suspicion rests on
+	TCP      TCPEvidence        // what the kernel knew at a suspicion
+	Promise  heartbeat.Promise  // what the heartbeat keeps
 
 	Attempt int       // attempts since the loss, counted from 1
 	Next    time.Time // when the attempt will be made
@@ -90,6 +96,12 @@ type Event struct {
 	// when the PONG came that confirms the subscriptions on the new one: what
 	// was published between the two may have been missed.
 	DeafFrom, DeafTo time.Time
+
+	// PeerHeard is when the broker last heard the connection lost, by our clock;
+	// zero if it does not say. Vigil's own broker does while it knows the
+	// connection. If it heard the probes that nobody answered, only the way
+	// from the broker was cut.
+	PeerHeard time.Time
 
 	// Unconfirmed counts the messages that were handed to the connection lost
 	// without a later PONG: whether the broker got them is unknown.
@@ -101,6 +113,13 @@ type Event struct {
 
 // Deaf returns how long the deaf window of a Resumed event is.
 func (e Event) Deaf() time.Duration { return e.DeafTo.Sub(e.DeafFrom) }
+
+// CutFromBroker reports whether a Resumed event shows that only the way from the
+// broker to us had been cut: the broker heard probes that nobody answered.
+func (e Event) CutFromBroker() bool {
+	return e.Loss != nil && e.Loss.Cause.Stale() && !e.PeerHeard.IsZero() &&
+		e.Loss.Evidence.Probes > 0 && e.PeerHeard.After(e.Loss.Evidence.FirstProbe)
+}
 
 // clock is how String shows a time of day.
 const clock = "15:04:05.000"
@@ -114,6 +133,9 @@ func (e Event) String() string {
 		fmt.Fprintf(&b, ": %s", e.Server)
 	case EventSuspect:
 		fmt.Fprintf(&b, ": %s: silent for %s, %s unanswered", e.Server, seconds(e.Evidence.Silence), count(int64(e.Evidence.Probes), "probe"))
+		if e.Cause != CauseUnknown {
+			fmt.Fprintf(&b, ": looks like: %v", e.Cause)
+		}
 	case EventAlive:
 		fmt.Fprintf(&b, ": %s: heard again after %s", e.Server, seconds(e.Evidence.Silence))
 	case EventLost:
@@ -127,11 +149,20 @@ func (e Event) String() string {
 	case EventResumed:
 		fmt.Fprintf(&b, ": %s: deaf for %s, from %s to %s", e.Server, seconds(e.Deaf()),
 			e.DeafFrom.Format(clock), e.DeafTo.Format(clock))
+		if e.CutFromBroker() {
+			b.WriteString("; the broker heard us meanwhile: only the way from it was cut")
+		}
 		e.writeUnconfirmed(&b)
 	case EventSlowConsumer:
 		fmt.Fprintf(&b, ": %s: %v", e.Subject, e.Err)
 	case EventServerError:
 		fmt.Fprintf(&b, ": %s: %v", e.Server, e.Err)
+	case EventPromise:
+		if e.Promise.Broken {
+			fmt.Fprintf(&b, ": %s: broken: on this network a dead peer is found within %s, not sooner", e.Server, seconds(e.Promise.Bound))
+		} else {
+			fmt.Fprintf(&b, ": %s: kept again: a dead peer is found within %s", e.Server, seconds(e.Promise.Bound))
+		}
 	case EventClosed:
 		e.writeUnconfirmed(&b)
 	}

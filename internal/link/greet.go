@@ -13,10 +13,10 @@ import (
 const version = "0.1.0"
 
 // dial makes one attempt at a server: the transport, INFO, then CONNECT, every
-// subscription and a PING, whose PONG says that they are in effect. The reader
-// runs when it returns a connection; the writer and the watcher do not yet. The
-// error is a *Loss.
-func (l *Link) dial(ctx context.Context, s server) (*conn, error) {
+// subscription if so wanted, and a PING, whose PONG says that they are in
+// effect. The reader runs when it returns a connection; the writer and the
+// watcher do not yet. The error is a *Loss.
+func (l *Link) dial(ctx context.Context, s server, subscribe bool) (*conn, error) {
 	attempt, cancel := context.WithTimeout(ctx, l.cfg.AttemptTimeout)
 	defer cancel()
 	nc, err := l.open(attempt, s.address)
@@ -35,7 +35,14 @@ func (l *Link) dial(ctx context.Context, s server) (*conn, error) {
 	stop := context.AfterFunc(attempt, func() { c.giveUp(l.overdue(ctx, "")) })
 	if err = c.awaitInfo(); err == nil {
 		stage = "INFO came, but no PONG"
-		err = c.greet()
+		greeting := l.introduce(c)
+		if subscribe {
+			greeting = l.restore(c, greeting)
+		}
+		// Owned by the connection. Ended by giveUp, which closes the socket;
+		// waited for with wg by whoever made or got the connection.
+		c.wg.Go(c.read)
+		err = c.greet(greeting)
 	}
 	if !stop() {
 		<-c.gone
@@ -45,7 +52,9 @@ func (l *Link) dial(ctx context.Context, s server) (*conn, error) {
 	}
 	c.fail(err) // if nobody did before
 	c.wg.Wait()
-	l.forgetHello()
+	if subscribe {
+		l.forgetHello()
+	}
 	if c.loss.Cause == CauseTimeout && ctx.Err() == nil {
 		c.loss.Err = fmt.Errorf("%s within %s", stage, seconds(l.cfg.AttemptTimeout))
 	}
@@ -106,41 +115,35 @@ func (c *conn) protocol(err error) error {
 	return err
 }
 
-// greet sends CONNECT, the subscriptions and a PING, and waits for its PONG.
-// Messages that come before it are delivered.
-func (c *conn) greet() error {
-	greeting := c.link.sayHello(c)
-	// Owned by the connection. Ended by giveUp, which closes the socket;
-	// waited for with wg by whoever made or got the connection.
-	c.wg.Go(c.read)
-	if _, err := c.nc.Write(greeting); err != nil {
+// greet sends a greeting and a PING behind it, and waits for the PONG. Messages
+// that come before it are delivered.
+func (c *conn) greet(greeting []byte) error {
+	answered := make(chan error, 1)
+	l := c.link
+	l.mu.Lock()
+	c.ledger.ping(time.Now(), answered)
+	l.mu.Unlock()
+	if _, err := c.push(append(greeting, wire.PingLine...)); err != nil {
 		// The broker may have said why before it closed: the reader knows.
 		<-c.gone
 		return c.loss
 	}
 	select {
-	case <-c.confirmed:
+	case <-answered:
+		c.confirmedAt = c.lastHeard()
 		return nil
 	case <-c.gone:
 		return c.loss
 	}
 }
 
-// sayHello makes the greeting. From here on, what is done to the subscriptions
-// is kept for c as well.
-func (l *Link) sayHello(c *conn) []byte {
-	connect := wire.ConnectLine{
-		Echo: !l.cfg.NoEcho, Headers: c.info.Headers, NoResponders: c.info.Headers, Protocol: 1,
-		Lang: "go", Version: version, Name: l.cfg.Name,
-		User: c.server.user, Pass: c.server.pass, AuthToken: c.server.token,
-	}
-	greeting := wire.AppendConnect(nil, &connect)
+// restore appends every subscription to a greeting for c. From here on, what is
+// done to the subscriptions is kept for c as well.
+func (l *Link) restore(c *conn, greeting []byte) []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.hello, l.toldHello = c, nil
-	greeting = l.subs.appendAll(greeting)
-	c.ledger.ping(time.Now(), nil)
-	return append(greeting, wire.PingLine...)
+	return l.subs.appendAll(greeting)
 }
 
 // forgetHello notes that the connection greeted came to nothing.
@@ -171,7 +174,7 @@ func (l *Link) connectFirst(ctx context.Context) (*conn, error) {
 			failed.Servers, failed.Errs = failed.Servers[1:], failed.Errs[1:]
 		}
 		start := time.Now()
-		c, err := l.dial(ctx, s)
+		c, err := l.dial(ctx, s, true)
 		if err == nil {
 			return c, nil
 		}

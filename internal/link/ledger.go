@@ -13,26 +13,37 @@ type ledger struct {
 	confirmed Tally // of these, confirmed by a PONG
 
 	waiting []waitingPing // in wire order
+	pinged  time.Time     // when the last PING was sent
 	rtt     time.Duration // of the last PING answered, 0 before the first
+	answers []answer      // the PINGs answered lately, the oldest first
+	taken   []answer      // those that the watcher has, for reuse
 }
+
+// answer is a PING and its PONG.
+type answer struct{ sent, at time.Time }
+
+// maxAnswers bounds the answers kept until the watcher looks.
+const maxAnswers = 64
 
 type waitingPing struct {
 	sent   time.Time
 	before Tally // handed before it
 	done   chan<- error
+	routed uint64 // the message to ourselves before it, 0 for none
 }
 
 // ping notes a PING that stands behind everything handed so far.
 func (l *ledger) ping(now time.Time, done chan<- error) {
-	l.waiting = append(l.waiting, waitingPing{now, l.handed, done})
-	l.asked = l.handed
+	l.waiting = append(l.waiting, waitingPing{sent: now, before: l.handed, done: done})
+	l.asked, l.pinged = l.handed, now
 }
 
 // chunk notes a chunk with its messages and PINGs.
 func (l *ledger) chunk(now time.Time, c *chunk) {
 	for _, p := range c.pings {
 		l.asked = l.handed.plus(p.before)
-		l.waiting = append(l.waiting, waitingPing{now, l.asked, p.done})
+		l.waiting = append(l.waiting, waitingPing{sent: now, before: l.asked, done: p.done})
+		l.pinged = now
 	}
 	l.handed = l.handed.plus(c.tally)
 }
@@ -48,11 +59,11 @@ func (l *ledger) takeBack(t Tally) {
 	}
 }
 
-// pong notes a PONG and returns whom to tell. One that answers nothing is
-// passed over.
-func (l *ledger) pong(now time.Time) chan<- error {
+// pong notes a PONG and returns the PING that it answers, whose done is to be
+// told. One that answers nothing is passed over.
+func (l *ledger) pong(now time.Time) waitingPing {
 	if len(l.waiting) == 0 {
-		return nil
+		return waitingPing{}
 	}
 	p := l.waiting[0]
 	n := copy(l.waiting, l.waiting[1:])
@@ -60,7 +71,25 @@ func (l *ledger) pong(now time.Time) chan<- error {
 	l.waiting = l.waiting[:n]
 	l.confirmed = p.before
 	l.rtt = now.Sub(p.sent)
-	return p.done
+	if len(l.answers) < maxAnswers {
+		l.answers = append(l.answers, answer{p.sent, now})
+	}
+	return p
+}
+
+// takeAnswers returns the PINGs answered since it was called last. What it
+// returns is valid until it is called again.
+func (l *ledger) takeAnswers() []answer {
+	l.taken, l.answers = l.answers, l.taken[:0]
+	return l.taken
+}
+
+// oldest returns when the oldest unanswered PING was sent, zero if none is.
+func (l *ledger) oldest() time.Time {
+	if len(l.waiting) == 0 {
+		return time.Time{}
+	}
+	return l.waiting[0].sent
 }
 
 // unasked returns what no PING stands behind yet.

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"vigil/internal/wire"
 )
 
 // Link is one connection to a NATS broker which heals itself. All methods may
@@ -37,14 +39,16 @@ type Link struct {
 	closing    bool
 	pool       pool
 	subs       registry
+	routed     routed
 	out        outQueue
-	conn       *conn  // established, else nil
-	hello      *conn  // being greeted, else nil
-	toldHello  []byte // operations about subscriptions made since hello was greeted
-	maxPayload int64  // of the last broker, 0 for unlimited
-	headers    bool   // whether the last broker has them
-	last       Status // what Status tells beside the live values
-	lost       Tally  // unconfirmed messages of connections lost
+	conn       *conn     // established, else nil
+	hello      *conn     // being greeted, else nil
+	toldHello  []byte    // operations about subscriptions made since hello was greeted
+	maxPayload int64     // of the last broker, 0 for unlimited
+	headers    bool      // whether the last broker has them
+	was        *wire.Was // the connection that the next one takes the place of, nil before a doubt
+	last       Status    // what Status tells beside the live values
+	lost       Tally     // unconfirmed messages of connections lost
 }
 
 // counters are the atomic part of Stats.
@@ -97,6 +101,9 @@ func newLink(servers []server, cfg Config) *Link {
 		headers: true,
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
+	if cfg.RoutedProbe > 0 {
+		l.startRouted()
+	}
 	l.onEvent = l.events.add()
 	// Owned by the Link. Ended by the Closed event, which Close and a Connect
 	// that fails emit; Close waits for it unless OnEvent is what calls Close.
@@ -178,6 +185,9 @@ func (l *Link) Status() Status {
 	if c := l.conn; c != nil {
 		s.LastHeard = c.lastHeard()
 		s.RTT = c.ledger.rtt
+		if oldest := c.ledger.oldest(); !oldest.IsZero() {
+			s.PongAge = time.Since(oldest)
+		}
 		s.Unconfirmed = c.ledger.unconfirmed()
 	}
 	return s

@@ -147,13 +147,13 @@ func TestLedger(t *testing.T) {
 	if l.unconfirmed() != (Tally{3, 30}) || l.unasked() != (Tally{1, 10}) {
 		t.Errorf("unconfirmed %v, unasked %v", l.unconfirmed(), l.unasked())
 	}
-	if l.pong(at(5)) != nil || l.rtt != 5*time.Millisecond || l.unconfirmed() != (Tally{3, 30}) {
+	if l.pong(at(5)).done != nil || l.rtt != 5*time.Millisecond || l.unconfirmed() != (Tally{3, 30}) {
 		t.Errorf("after the first PONG: %v, rtt %v", l.unconfirmed(), l.rtt)
 	}
-	if l.pong(at(30)) == nil || l.rtt != 20*time.Millisecond || l.unconfirmed() != (Tally{1, 10}) {
+	if l.pong(at(30)).done == nil || l.rtt != 20*time.Millisecond || l.unconfirmed() != (Tally{1, 10}) {
 		t.Errorf("after the second PONG: %v, rtt %v", l.unconfirmed(), l.rtt)
 	}
-	if l.pong(at(40)) != nil || l.unconfirmed() != (Tally{1, 10}) {
+	if l.pong(at(40)).done != nil || l.unconfirmed() != (Tally{1, 10}) {
 		t.Error("a PONG that answers nothing changes nothing")
 	}
 	l.takeBack(Tally{1, 10})

@@ -39,6 +39,8 @@ type peerConn struct {
 	peer *peer
 	nc   net.Conn
 	mute bool // guarded by peer.mu: answers no PING
+	mum  bool // guarded by peer.mu: delivers nothing
+	over bool // guarded by peer.mu: the connection has ended
 
 	mu     sync.Mutex // over writes and ops
 	ops    []string
@@ -99,6 +101,27 @@ func (p *peer) conn(i int) *peerConn {
 	return p.conns[i]
 }
 
+// open returns how many connections have not ended.
+func (p *peer) open() int {
+	synctest.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	for _, c := range p.conns {
+		if !c.over {
+			n++
+		}
+	}
+	return n
+}
+
+// set changes a connection's flags.
+func (c *peerConn) set(mute, mum bool) {
+	c.peer.mu.Lock()
+	defer c.peer.mu.Unlock()
+	c.mute, c.mum = mute, mum
+}
+
 func (p *peer) count() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -106,7 +129,12 @@ func (p *peer) count() int {
 }
 
 func (c *peerConn) serve() {
-	defer c.nc.Close()
+	defer func() {
+		c.nc.Close()
+		c.peer.mu.Lock()
+		c.over = true
+		c.peer.mu.Unlock()
+	}()
 	if c.peer.script != nil {
 		c.peer.script(c)
 		return
@@ -155,11 +183,14 @@ func (c *peerConn) act(op *wire.Op) {
 	case wire.Pub, wire.HPub:
 		c.ops = append(c.ops, fmt.Sprintf("PUB %s", op.Subject))
 		c.bodies = append(c.bodies, string(op.Payload()))
-		if sid, ok := c.subs[string(op.Subject)]; ok {
+		c.peer.mu.Lock()
+		mum := c.mum
+		c.peer.mu.Unlock()
+		if sid, ok := c.subs[string(op.Subject)]; ok && !mum {
 			c.nc.Write(wire.AppendMsg(nil, op, sid, true))
 		}
 	case wire.Ping:
-		c.ops = append(c.ops, "PING")
+		c.ops = append(c.ops, strings.TrimSpace("PING "+string(op.Arg)))
 		c.peer.mu.Lock()
 		mute := c.mute
 		c.peer.mu.Unlock()
@@ -186,7 +217,7 @@ func (c *peerConn) told() []string {
 	defer c.mu.Unlock()
 	var ops []string
 	for _, op := range c.ops {
-		if op != "PING" {
+		if !strings.HasPrefix(op, "PING") {
 			verb, _, _ := strings.Cut(op, " {")
 			ops = append(ops, verb)
 		}
@@ -216,8 +247,15 @@ type rig struct {
 // bubble runs a test in virtual time with a link connected to a peer.
 func bubble(t *testing.T, cfg Config, test func(r *rig)) {
 	t.Helper()
+	bubbleOf(t, cfg, func(*peer) {}, test)
+}
+
+// bubbleOf is bubble with a peer that was prepared.
+func bubbleOf(t *testing.T, cfg Config, prepare func(p *peer), test func(r *rig)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
+		prepare(r.peer)
 		r.peer.start()
 		r.connect(cfg)
 		test(r)

@@ -35,6 +35,16 @@ func newPool(servers []server) pool {
 // next returns the server to try now.
 func (p *pool) next() server { return p.entries[0].server }
 
+// other returns the first server that is not at this address.
+func (p *pool) other(address string) (server, bool) {
+	for _, e := range p.entries {
+		if e.address != address {
+			return e.server, true
+		}
+	}
+	return server{}, false
+}
+
 // len returns how many servers there are, at least one.
 func (p *pool) len() int { return len(p.entries) }
 

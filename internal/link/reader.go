@@ -27,7 +27,7 @@ func (c *conn) read() {
 			}
 			continue
 		}
-		if err != nil {
+		if err != nil && !c.isHint(err) {
 			if c.lastErr != "" {
 				c.giveUp(&Loss{Cause: CauseServerError, Text: c.lastErr, Err: err})
 			}
@@ -61,6 +61,7 @@ func (c *conn) handleAll(last *lookup) error {
 			c.message(op, last)
 		case wire.Ping:
 			c.owePong()
+			c.toldUnheard(op.Arg, time.Now())
 		case wire.Pong:
 			c.pong()
 		case wire.Info:
@@ -122,21 +123,21 @@ func (c *conn) owePong() {
 	l.wakeWriter()
 }
 
-// pong takes the answer to the oldest PING. The first one answers the greeting:
-// the subscriptions are in effect.
+// pong takes the answer to the oldest PING.
 func (c *conn) pong() {
 	now := time.Now()
 	l := c.link
 	l.mu.Lock()
-	done := c.ledger.pong(now)
+	ping := c.ledger.pong(now)
+	var loss *Loss
+	if ping.routed > 0 {
+		loss = l.routed.answered(ping.routed)
+	}
 	left := c.leaving && !c.wantPing && len(c.ledger.waiting) == 0
 	l.mu.Unlock()
-	if done != nil {
-		done <- nil // has room for it
-	}
-	if c.confirmedAt.IsZero() {
-		c.confirmedAt = now
-		close(c.confirmed)
+	tellPing(ping.done, nil)
+	if loss != nil {
+		c.giveUp(loss)
 	}
 	if left {
 		c.giveUp(&Loss{Cause: CauseLameDuck})
@@ -153,6 +154,18 @@ func (c *conn) laterInfo(arg []byte) error {
 	}
 	l := c.link
 	l.mu.Lock()
+	if info.WasHeard != nil { // before the PONG of the greeting, which the greeter awaits
+		c.info.WasHeard, c.wasTold = info.WasHeard, time.Now()
+	}
+	if !l.uses(c) { // a standby's, for the time when it takes over
+		info.WasHeard = c.info.WasHeard
+		c.info = info
+		l.mu.Unlock()
+		if info.LameDuck {
+			c.giveUp(&Loss{Cause: CauseLameDuck})
+		}
+		return nil
+	}
 	l.takeInfo(c, info)
 	first := info.LameDuck && !c.lameDuck
 	if first && l.pool.len() > 1 {
@@ -167,6 +180,10 @@ func (c *conn) laterInfo(arg []byte) error {
 	return nil
 }
 
+// uses reports whether c is the connection in use, or greeted to become it, and
+// not a standby. mu is held.
+func (l *Link) uses(c *conn) bool { return l.conn == c || l.hello == c }
+
 // takeInfo notes what a broker tells of itself on c. mu is held.
 func (l *Link) takeInfo(c *conn, info *wire.InfoLine) {
 	if info.MaxPayload != 0 {
@@ -180,6 +197,13 @@ func (l *Link) takeInfo(c *conn, info *wire.InfoLine) {
 // text is the cause.
 func (c *conn) serverError(text string) {
 	l := c.link
+	l.mu.Lock()
+	ours := l.uses(c)
+	l.mu.Unlock()
+	if !ours {
+		c.lastErr = text
+		return
+	}
 	l.counters.serverErrors.Add(1)
 	if endsConnection(text) {
 		c.lastErr = text

@@ -105,7 +105,7 @@ func TestAsksOtherServers(t *testing.T) {
 		r.connect(Config{})
 		r.net.Vanish(address)
 		time.Sleep(5 * time.Second)
-		if e := r.last(EventResumed); e.Server != "nats://other:4222" || e.Attempt != 1 {
+		if e := r.last(EventResumed); e.Server != "nats://other:4222" || e.Attempt != 0 {
 			t.Errorf("event %v, attempt %d", e, e.Attempt)
 		}
 		r.peer.start()

@@ -49,6 +49,15 @@ type Status struct {
 	LastHeard time.Time     // the last inbound byte
 	RTT       time.Duration // of the last PING answered, 0 before the first
 
+	// PongAge is how long the oldest unanswered PING has been waiting, 0 when
+	// none is. While bytes come it is no sign of death, but how much of the
+	// peer's other bytes the PONG has to wait for.
+	PongAge time.Duration
+
+	// Promise is what the heartbeat keeps on the network as it is: within
+	// which time it finds a dead peer, and whether that is what was asked.
+	Promise heartbeat.Promise
+
 	// Evidence is the heartbeat's, as of its last step.
 	Evidence heartbeat.Evidence
 

@@ -11,28 +11,49 @@ func (l *Link) supervise(c *conn) {
 	attempt := 0
 	for {
 		up := time.Now()
-		select {
-		case <-c.gone:
-		case <-l.ctx.Done():
-			c.giveUp(&Loss{Cause: CauseUser, Err: ErrClosed})
-		}
+		spare := l.attend(c)
 		c.wg.Wait()
 		unconfirmed := l.detach(c)
 		if l.ctx.Err() != nil {
+			spare.dismiss()
 			return
 		}
 		l.events.emit(Event{Kind: EventLost, At: c.loss.At, Server: c.loss.Server, Loss: c.loss, Unconfirmed: unconfirmed})
 		if l.backoff.restart(c.loss.At.Sub(up)) {
 			attempt = 0
 		}
-		deafFrom := c.lastHeard()
-		next, tries := l.reconnect(attempt)
+		deafFrom, lost := c.lastHeard(), c.loss
+		next, tries := l.takeOver(spare), 0
+		if next == nil {
+			next, tries = l.reconnect(attempt)
+		}
 		if next == nil {
 			return
 		}
 		c, attempt = next, attempt+tries
 		l.attach(c, Event{Kind: EventResumed, At: c.confirmedAt, Server: c.server.String(), Attempt: tries,
-			DeafFrom: deafFrom, DeafTo: c.confirmedAt, Unconfirmed: unconfirmed})
+			DeafFrom: deafFrom, DeafTo: c.confirmedAt, Unconfirmed: unconfirmed, Loss: lost, PeerHeard: c.peerHeard()})
+	}
+}
+
+// attend waits until c is given up or Close is called. While c is suspected it
+// has a standby; the connection which that leaves is returned, or nil.
+func (l *Link) attend(c *conn) *conn {
+	var second *standby
+	for {
+		select {
+		case <-c.gone:
+			return second.leave()
+		case <-l.ctx.Done():
+			c.giveUp(&Loss{Cause: CauseUser, Err: ErrClosed})
+			return second.leave()
+		case suspected := <-c.doubt:
+			second.leave().dismiss()
+			second = nil
+			if suspected && !l.cfg.NoStandby {
+				second = l.seekOpinion(c)
+			}
+		}
 	}
 }
 
@@ -52,7 +73,7 @@ func (l *Link) reconnect(attempt int) (*conn, int) {
 			return nil, 0
 		}
 		start := time.Now()
-		c, err := l.dial(l.ctx, s)
+		c, err := l.dial(l.ctx, s, true)
 		if err == nil {
 			return c, tries
 		}
@@ -98,6 +119,7 @@ func (l *Link) detach(c *conn) Tally {
 	defer l.mu.Unlock()
 	now := time.Now()
 	l.conn = nil
+	l.remember(c)
 	l.pool.lost(c.server.address)
 	if !l.closing {
 		l.counters.losses.Add(1)

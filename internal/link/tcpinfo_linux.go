@@ -2,7 +2,6 @@ package link
 
 import (
 	"net"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -11,20 +10,12 @@ import (
 // lookAtTCP asks the kernel about a connection: one system call of about a
 // microsecond, which neither waits for a blocked write nor disturbs one.
 func lookAtTCP(nc net.Conn) TCPEvidence {
-	sc, ok := nc.(syscall.Conn)
-	if !ok {
-		return TCPEvidence{}
-	}
-	raw, err := sc.SyscallConn()
-	if err != nil {
-		return TCPEvidence{}
-	}
 	var info *unix.TCPInfo
-	var asked error
-	err = raw.Control(func(fd uintptr) {
-		info, asked = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+	err := control(nc, func(fd int) (err error) {
+		info, err = unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+		return err
 	})
-	if err != nil || asked != nil {
+	if err != nil {
 		return TCPEvidence{}
 	}
 	return TCPEvidence{

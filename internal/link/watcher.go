@@ -7,13 +7,32 @@ import (
 	"vigil/heartbeat"
 )
 
-// watch is the watcher: it asks the heartbeat what to do and does it. All it
-// needs is an atomic and a lock that is never held over I/O, so its verdict
-// comes on time even while a write is blocked and publishers wait. It ends when
-// the connection is given up.
+// watcher asks the heartbeat what to do about one connection and does it. All
+// it needs are atomics and a lock that is never held over I/O, so its verdict
+// comes on time even while a write is blocked and publishers wait.
+type watcher struct {
+	c        *conn
+	detector heartbeat.Detector
+	bound    time.Duration // of the heartbeat as configured
+
+	slept  time.Duration // how long the machine had been suspended at the last round
+	routed time.Time     // when the next message to ourselves is due, zero for never
+	looked time.Time     // the last byte heard when TCP was looked at for a hint
+	broken bool          // the last promise told
+}
+
+// sleepSlack is how much longer the machine must have been suspended than at
+// the last round for it to count: the clocks are not read at the same instant.
+const sleepSlack = 100 * time.Millisecond
+
+// watch runs the watcher. It ends when the connection is given up.
 func (c *conn) watch() {
-	d := c.link.cfg.Heartbeat.Detector(c.lastHeard())
-	timer := time.NewTimer(time.Until(d.Next()))
+	hb := c.link.cfg.Heartbeat
+	w := watcher{c: c, detector: hb.Detector(c.lastHeard()), bound: hb.Bound(), slept: c.link.cfg.slept()}
+	if every := c.link.cfg.RoutedProbe; every > 0 {
+		w.routed = c.confirmedAt.Add(every)
+	}
+	timer := time.NewTimer(time.Until(w.next(underWay{}, time.Now())))
 	defer timer.Stop()
 	for {
 		select {
@@ -22,52 +41,166 @@ func (c *conn) watch() {
 		case <-c.poke:
 		case <-timer.C:
 		}
-		now := time.Now()
-		before, silence := d.State(), d.Evidence(now)
-		d.Heard(c.lastHeard())
-		action := d.Step(now)
-		if !c.note(d, now, action == heartbeat.Probe) {
-			c.giveUp(&Loss{Cause: CauseProtocol, At: now,
-				Err: fmt.Errorf("bytes come, and %d PINGs are unanswered", maxUnanswered)})
+		next, loss := w.round(time.Now())
+		if loss != nil {
+			c.giveUp(loss)
 			return
 		}
-		if action == heartbeat.Dead {
-			c.verdict(d.Evidence(now), now)
-			return
-		}
-		if after := d.State(); after != before {
-			c.tellState(after, silence, d.Evidence(now), now)
-		}
-		timer.Reset(time.Until(d.Next()))
+		timer.Reset(time.Until(next))
 	}
 }
 
+// round tells the detector what happened, does what it asks for, and returns
+// when the next round is due, or why the connection is given up.
+func (w *watcher) round(now time.Time) (next time.Time, loss *Loss) {
+	c, d := w.c, w.detector
+	before, silence := d.State(), d.Evidence(now)
+	state := c.takeAnswers()
+	for _, a := range state.answers {
+		d.Answered(a.sent, a.at)
+	}
+	d.Heard(c.lastHeard())
+	if slept := c.link.cfg.slept(); slept > w.slept+sleepSlack {
+		d.Resumed(now)
+		w.slept = slept
+	}
+	if c.hinted.Swap(false) || w.unacknowledged(state, now) {
+		d.Hint(now)
+	}
+	if !w.routed.IsZero() && !now.Before(w.routed) {
+		w.routed = now.Add(c.link.cfg.RoutedProbe)
+		c.askRouted()
+	}
+	action := d.Step(now)
+	loss = c.note(d, now, action == heartbeat.Probe)
+	if loss == nil {
+		loss = w.unheard(state.oldest, now)
+	}
+	if action == heartbeat.Dead {
+		evidence, tcp := d.Evidence(now), lookAtTCP(c.nc)
+		loss = &Loss{Cause: classify(evidence, tcp), Evidence: evidence, TCP: tcp}
+	}
+	if loss != nil {
+		loss.At = now
+		return time.Time{}, loss
+	}
+	if after := d.State(); after != before {
+		c.tellState(after, silence, d.Evidence(now), now)
+	}
+	w.tellPromise(d.Promise(), now)
+	return w.next(state, now), nil
+}
+
+// next returns when the next round is due: when the detector wants it; half way
+// through a silence in which something is under way, for a look at TCP; for the
+// next PING; or for the next message to ourselves.
+func (w *watcher) next(s underWay, now time.Time) time.Time {
+	due, heard := w.detector.Next(), w.c.lastHeard()
+	if s.any && w.detector.State() == heartbeat.StateAlive && !w.looked.Equal(heard) {
+		due = heard.Add(due.Sub(heard) / 2)
+	}
+	if asked := s.pinged.Add(w.c.link.askAtLeast()); s.oldest.IsZero() && asked.After(now) && asked.Before(due) {
+		due = asked
+	}
+	if !w.routed.IsZero() && w.routed.Before(due) {
+		due = w.routed
+	}
+	return due
+}
+
+// unacknowledged looks at TCP, once in a silence and half way to the first
+// probe, when something is under way. It reports whether the kernel sends again
+// what nobody acknowledges: a reason to ask at once.
+func (w *watcher) unacknowledged(s underWay, now time.Time) bool {
+	heard := w.c.lastHeard()
+	if !s.any || w.detector.State() != heartbeat.StateAlive || w.looked.Equal(heard) ||
+		now.Before(heard.Add(w.detector.Next().Sub(heard)/2)) {
+		return false
+	}
+	w.looked = heard
+	tcp := lookAtTCP(w.c.nc)
+	return tcp.Unacked > 0 && tcp.Backoff > 0
+}
+
+// unheard looks, when a PING is unanswered for longer than a silence may last,
+// whether the peer that keeps sending acknowledges nothing: then the way to it
+// is cut, and only that one. A PONG that waits behind other bytes is no reason:
+// its PING was acknowledged.
+func (w *watcher) unheard(oldest time.Time, now time.Time) *Loss {
+	if oldest.IsZero() || now.Sub(oldest) < w.bound || w.detector.State() != heartbeat.StateAlive {
+		return nil
+	}
+	tcp := lookAtTCP(w.c.nc)
+	if tcp.Unacked == 0 || tcp.Backoff < unheardBackoff {
+		return nil
+	}
+	return &Loss{Cause: CauseUnheard, Evidence: w.detector.Evidence(now), TCP: tcp}
+}
+
+// unheardBackoff is how often the retransmission timeout must have doubled for
+// the way to the peer to count as cut. From 200 ms on, Linux's shortest, that is
+// at least 1.4 s without a single acknowledgement of anything new.
+const unheardBackoff = 3
+
+// tellPromise emits that the heartbeat can no longer keep what was asked of it,
+// or can again.
+func (w *watcher) tellPromise(p heartbeat.Promise, now time.Time) {
+	if p.Broken != w.broken {
+		w.broken = p.Broken
+		w.c.link.events.emit(Event{Kind: EventPromise, At: now, Server: w.c.server.String(), Promise: p})
+	}
+}
+
+// underWay is what a round wants to know of the ledger.
+type underWay struct {
+	any     bool      // a message or a PING is unconfirmed
+	pinged  time.Time // when the last PING was sent
+	oldest  time.Time // when the oldest unanswered PING was sent, zero if none is
+	answers []answer  // the PONGs since the last round
+}
+
+func (c *conn) takeAnswers() underWay {
+	l := c.link
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := underWay{answers: c.ledger.takeAnswers(), pinged: c.ledger.pinged, oldest: c.ledger.oldest()}
+	s.any = !s.oldest.IsZero() || c.ledger.unconfirmed().Messages > 0
+	return s
+}
+
 // note keeps what the heartbeat knows for Status and asks for the PINGs that
-// are due: the heartbeat's, and one for messages that none stands behind yet.
-// It reports whether the peer answers PINGs at all.
-func (c *conn) note(d heartbeat.Detector, now time.Time, probe bool) bool {
+// are due: the heartbeat's, one for messages that none stands behind yet, and
+// one when none was sent for long, so that it is known how long a PONG takes and
+// whether we are heard at all. It returns the loss of a peer that does not
+// answer PINGs at all.
+func (c *conn) note(d heartbeat.Detector, now time.Time, probe bool) *Loss {
 	l := c.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.conn != c {
-		return true // given up already
+		return nil // given up already
 	}
-	l.last.Evidence = d.Evidence(now)
-	unasked := c.ledger.unasked().Messages > 0 && len(c.ledger.waiting) == 0
-	if probe || unasked {
+	l.last.Evidence, l.last.Promise = d.Evidence(now), d.Promise()
+	oldest := c.ledger.oldest()
+	wanted := c.ledger.unasked().Messages > 0 || now.Sub(c.ledger.pinged) >= l.askAtLeast()
+	if probe || wanted && oldest.IsZero() {
 		c.askPing()
 	}
 	switch {
 	case d.State() == heartbeat.StateSuspect && l.state == StateConnected:
+		l.remember(c)
 		l.setState(StateSuspect, now)
 	case d.State() == heartbeat.StateAlive && l.state == StateSuspect:
 		l.setState(StateConnected, now)
 	}
-	waiting := c.ledger.waiting
-	return len(waiting) < maxUnanswered || now.Sub(waiting[0].sent) < unansweredFor
+	if len(c.ledger.waiting) >= maxUnanswered && now.Sub(oldest) >= unansweredFor {
+		return &Loss{Cause: CauseProtocol, Err: fmt.Errorf("bytes come, and %d PINGs are unanswered", maxUnanswered)}
+	}
+	return nil
 }
 
-// tellState emits what changed between alive and suspect.
+// tellState emits what changed between alive and suspect, and has the
+// supervisor seek a second opinion, or no longer.
 func (c *conn) tellState(s heartbeat.State, before, after heartbeat.Evidence, now time.Time) {
 	e := Event{At: now, Server: c.server.String()}
 	if s == heartbeat.StateSuspect {
@@ -75,17 +208,33 @@ func (c *conn) tellState(s heartbeat.State, before, after heartbeat.Evidence, no
 		if c.lastHeard().After(after.LastHeard) {
 			token(c.poke) // it came too early to poke us
 		}
-		e.Kind, e.Evidence = EventSuspect, after
-		e.Cause = classify(after, lookAtTCP(c.nc))
+		e.Kind, e.Evidence, e.TCP = EventSuspect, after, lookAtTCP(c.nc)
+		e.Cause = classify(after, e.TCP)
 	} else {
 		c.suspect.Store(false)
 		e.Kind, e.Evidence = EventAlive, before
 	}
 	c.link.events.emit(e)
+	c.doubts(s == heartbeat.StateSuspect)
 }
 
-// verdict gives a dead connection up and says why.
-func (c *conn) verdict(evidence heartbeat.Evidence, now time.Time) {
-	tcp := lookAtTCP(c.nc)
-	c.giveUp(&Loss{Cause: classify(evidence, tcp), At: now, Evidence: evidence, TCP: tcp})
+// askRouted makes the writer put a message to ourselves before the next chunk.
+func (c *conn) askRouted() {
+	l := c.link
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.conn == c {
+		c.wantRouted = true
+		l.wakeWriter()
+	}
+}
+
+// doubts tells the supervisor whether the peer is suspected. The latest word
+// counts.
+func (c *conn) doubts(yes bool) {
+	select {
+	case <-c.doubt:
+	default:
+	}
+	c.doubt <- yes // has room: nobody else sends
 }

@@ -15,7 +15,7 @@ const askAfter = 1 << 20
 func (c *conn) write() {
 	for c.take() {
 		if len(c.front) > 0 {
-			if _, err := c.nc.Write(c.front); err != nil {
+			if _, err := c.push(c.front); err != nil {
 				c.failWrite(err)
 				return
 			}
@@ -23,7 +23,7 @@ func (c *conn) write() {
 		if c.inHand == nil {
 			continue
 		}
-		n, err := c.nc.Write(c.inHand.buf)
+		n, err := c.push(c.inHand.buf)
 		if err != nil {
 			c.written = n
 			c.failWrite(err)
@@ -88,8 +88,13 @@ func (c *conn) takeFront() {
 	}
 	if c.wantPing {
 		c.wantPing = false
-		c.front = append(c.front, wire.PingLine...)
-		c.ledger.ping(time.Now(), nil)
+		now := time.Now()
+		c.front = c.appendProbe(c.front, now)
+		c.ledger.ping(now, nil)
+	}
+	if c.wantRouted {
+		c.wantRouted = false
+		c.front = c.appendRouted(c.front, time.Now())
 	}
 }
 

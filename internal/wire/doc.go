@@ -32,6 +32,25 @@
 // behind a payload and a line that is too long are found at the first wrong
 // byte, wrong arguments at the end of their line. That is checked by fuzzing.
 //
+// # Mutual hearing
+//
+// An extension between Vigil's broker and Vigil's clients: each learns when the
+// other last heard it, so that a way that is cut in one direction can be told
+// from a peer that is gone. The idea is that of RFC 5880, where each end says
+// what it receives. The broker offers it with mutual in INFO, the client accepts
+// with mutual_ms in CONNECT; neither disturbs peers that do not know it, and
+// without both nothing below is sent.
+//
+//   - A PING may carry how many milliseconds ago its sender last heard the other
+//     end: "PING 2310". [AppendPing], [ParsePing].
+//   - The broker sends such a PING when it has heard nothing for mutual_ms, and
+//     again each mutual_ms. A client that has sent something meanwhile and is
+//     not heard knows that the way to the broker is cut.
+//   - A client that connects again names its old connection with was in CONNECT.
+//     If the broker still knows it, an INFO with was_heard_ms follows, before
+//     the next PONG. A client which got no answer to what the broker did hear
+//     knows that the way from the broker was cut.
+//
 // # Writing
 //
 // The Append functions append an operation to a slice. They do not check what

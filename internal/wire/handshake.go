@@ -41,6 +41,13 @@ type InfoLine struct {
 	// also tells its account.
 	ConnectInfo   bool   `json:"connect_info,omitempty"`
 	RemoteAccount string `json:"remote_account,omitempty"`
+
+	// Mutual says that the broker takes part in mutual hearing, see package
+	// documentation. Vigil's own; stock brokers and clients do not know it.
+	Mutual bool `json:"mutual,omitempty"`
+	// WasHeard is the answer to ConnectLine.Was: how long ago the broker last
+	// heard that connection, in milliseconds. Nil if it does not know it.
+	WasHeard *int64 `json:"was_heard_ms,omitempty"`
 }
 
 // AppendInfo appends an INFO.
@@ -87,9 +94,22 @@ type ConnectLine struct {
 
 	TLSRequired bool `json:"tls_required,omitempty"`
 
+	// Mutual is sent to a broker whose INFO has Mutual: after so many
+	// milliseconds without a byte from the client the broker shall say so. 0
+	// asks for nothing.
+	Mutual int64 `json:"mutual_ms,omitempty"`
+	// Was names the connection that this one takes the place of.
+	Was *Was `json:"was,omitempty"`
+
 	// Account and NewAccount are refused by a broker without accounts.
 	Account    string `json:"account,omitempty"`
 	NewAccount bool   `json:"new_account,omitempty"`
+}
+
+// Was names a connection by its broker's INFO.
+type Was struct {
+	ServerID string `json:"server_id"`
+	ClientID uint64 `json:"client_id"`
 }
 
 // DefaultConnect is what holds for a client before its first CONNECT, and for
@@ -116,7 +136,7 @@ func (c *ConnectLine) Merge(arg []byte) error {
 	return nil
 }
 
-// appendJSON appends v, a struct of strings, numbers and booleans, which
+// appendJSON appends v, structs of strings, numbers and booleans, which
 // cannot fail to encode.
 func appendJSON(dst []byte, v any) []byte {
 	text, err := json.Marshal(v)

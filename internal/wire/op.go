@@ -41,8 +41,9 @@ func (k Kind) String() string {
 type Op struct {
 	Kind Kind
 
-	// Arg is the JSON of Info and Connect, and the text of Err with its
-	// quotes.
+	// Arg is the JSON of Info and Connect, the text of Err with its quotes, and
+	// what stands behind the name of a Ping, without blanks around it, if the
+	// whole line is shorter than 32 bytes: stock peers send nothing there.
 	Arg []byte
 
 	// Subject is set for Pub, HPub, Sub, Msg and HMsg.

@@ -200,13 +200,25 @@ func (p *Parser) skipLine(buf []byte, at int, kind Kind, op *Op) (int, error) {
 		return 0, nil
 	}
 	i := bytes.IndexByte(buf[at:], '\n')
-	if i < 0 {
+	first := p.skipping == None // buf begins with the operation's name
+	switch {
+	case i < 0 && first && kind == Ping && len(buf) < maxPing:
+		return 0, nil
+	case i < 0:
 		p.skipping, op.Kind = kind, None
 		return len(buf), nil
+	}
+	op.Arg = nil
+	if first && kind == Ping && at+i < maxPing {
+		op.Arg = bytes.Trim(buf[at:at+i], " \t\r")
 	}
 	p.skipping, op.Kind = None, kind
 	return at + i + 1, nil
 }
+
+// maxPing is how long a PING with its rest of line may be for the rest to be
+// kept: a name, a blank, a number and the line's end.
+const maxPing = 32
 
 // line parses the operation of the given kind whose arguments, or the blanks
 // before them, begin at index at.

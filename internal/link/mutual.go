@@ -1,0 +1,77 @@
+package link
+
+import (
+	"time"
+
+	"vigil/internal/wire"
+)
+
+// Mutual hearing, with a broker that offers it in INFO: see package wire.
+
+// introduce returns the CONNECT for c.
+func (l *Link) introduce(c *conn) []byte {
+	connect := wire.ConnectLine{
+		Echo: !l.cfg.NoEcho, Headers: c.info.Headers, NoResponders: c.info.Headers, Protocol: 1,
+		Lang: "go", Version: version, Name: l.cfg.Name,
+		User: c.server.user, Pass: c.server.pass, AuthToken: c.server.token,
+	}
+	if c.info.Mutual {
+		// Twice what lies between two PINGs of ours at most, so that one which
+		// is late is no reason.
+		connect.Mutual = (2 * l.askAtLeast()).Milliseconds()
+		l.mu.Lock()
+		connect.Was = l.was
+		l.mu.Unlock()
+	}
+	return wire.AppendConnect(nil, &connect)
+}
+
+// askAtLeast is the longest time between two PINGs on a connection that is
+// established, also while bytes keep coming.
+func (l *Link) askAtLeast() time.Duration { return max(minAskAtLeast, l.cfg.Heartbeat.Bound()) }
+
+// minAskAtLeast bounds askAtLeast for a fast heartbeat.
+const minAskAtLeast = time.Second
+
+// remember notes c as the connection that the next one takes the place of. mu
+// is held.
+func (l *Link) remember(c *conn) {
+	l.was = &wire.Was{ServerID: c.info.ServerID, ClientID: c.info.ClientID}
+}
+
+// appendProbe appends a PING, with what a broker that takes part shall know.
+func (c *conn) appendProbe(dst []byte, now time.Time) []byte {
+	if !c.info.Mutual {
+		return append(dst, wire.PingLine...)
+	}
+	return wire.AppendPing(dst, now.Sub(c.lastHeard()))
+}
+
+// toldUnheard acts on a PING in which the broker says for how long it has not
+// heard us. If that is longer than a PING of ours has been under way, and that
+// for longer than a silence may last, the way to the broker is cut.
+func (c *conn) toldUnheard(arg []byte, now time.Time) {
+	age, ok := wire.ParsePing(arg)
+	if !ok || !c.info.Mutual {
+		return
+	}
+	l := c.link
+	l.mu.Lock()
+	oldest := c.ledger.oldest()
+	l.mu.Unlock()
+	if oldest.IsZero() {
+		return
+	}
+	if underWay := now.Sub(oldest); underWay >= l.cfg.Heartbeat.Bound() && age > underWay {
+		c.giveUp(&Loss{Cause: CauseUnheard, At: now, PeerHeard: now.Add(-age)})
+	}
+}
+
+// peerHeard returns when the broker of a new connection last heard the one
+// before, by our clock; zero if it does not say.
+func (c *conn) peerHeard() time.Time {
+	if c.info.WasHeard == nil {
+		return time.Time{}
+	}
+	return c.wasTold.Add(-time.Duration(*c.info.WasHeard) * time.Millisecond)
+}

@@ -1,0 +1,116 @@
+package link
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+)
+
+// standby is a second opinion on a suspected peer: other connections, to the
+// same server and to the next one, greeted up to the PONG but with no
+// subscription. One that is answered says that its server lives, which connect
+// alone does not: the kernel of a stopped process accepts. If the suspected
+// connection is then given up, it takes over at once; if that one is heard
+// again, it is closed and nobody is told.
+type standby struct {
+	cancel context.CancelFunc
+	dials  sync.WaitGroup
+
+	mu   sync.Mutex
+	kept *conn // the first that was answered
+}
+
+// standbyJitter is the share of the heartbeat's bound over which the clients of
+// one broker spread their second opinions. A third of the bound is left from a
+// suspicion to the verdict.
+const standbyJitter = 12
+
+// seekOpinion starts a standby for c.
+func (l *Link) seekOpinion(c *conn) *standby {
+	ctx, cancel := context.WithCancel(l.ctx)
+	s := &standby{cancel: cancel}
+	l.mu.Lock()
+	servers := []server{c.server}
+	if other, ok := l.pool.other(c.server.address); ok {
+		servers = append(servers, other)
+	}
+	l.mu.Unlock()
+	wait := rand.N(l.cfg.Heartbeat.Bound()/standbyJitter + 1)
+	for _, to := range servers {
+		// Owned by the standby. Ends with its attempt, at the latest with
+		// cancel; leave waits for it.
+		s.dials.Go(func() {
+			if pause(ctx, wait) != nil {
+				return
+			}
+			spare, err := l.dial(ctx, to, false)
+			if err != nil {
+				return
+			}
+			url := spare.server.String()
+			c.answering.CompareAndSwap(nil, &url)
+			s.keep(spare)
+		})
+	}
+	return s
+}
+
+// keep keeps the first connection that was answered and closes another.
+func (s *standby) keep(c *conn) {
+	s.mu.Lock()
+	first := s.kept == nil
+	if first {
+		s.kept = c
+	}
+	s.mu.Unlock()
+	if !first {
+		c.dismiss()
+	}
+}
+
+// leave ends the standby and returns the connection that was answered, nil if
+// none was. A nil standby has none.
+func (s *standby) leave() *conn {
+	if s == nil {
+		return nil
+	}
+	s.cancel()
+	s.dials.Wait()
+	return s.kept
+}
+
+// dismiss ends a connection that is not needed.
+func (c *conn) dismiss() {
+	if c == nil {
+		return
+	}
+	c.giveUp(&Loss{Cause: CauseUser, Err: errDismissed})
+	c.wg.Wait()
+}
+
+var errDismissed = fmt.Errorf("not needed: %w", ErrClosed)
+
+// takeOver makes the standby's connection the one to use: it restores the
+// subscriptions, which takes one round trip. It returns nil if there is none or
+// it has died as well.
+func (l *Link) takeOver(spare *conn) *conn {
+	if spare == nil || l.ctx.Err() != nil {
+		spare.dismiss()
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(l.ctx, l.cfg.AttemptTimeout)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { spare.giveUp(l.overdue(l.ctx, "no PONG")) })
+	err := spare.greet(l.restore(spare, nil))
+	if !stop() {
+		<-spare.gone
+	}
+	if err == nil && !spare.isGone() {
+		return spare
+	}
+	spare.fail(err)
+	spare.wg.Wait()
+	l.forgetHello()
+	return nil
+}
