@@ -125,10 +125,9 @@ func (c *conn) owePong() {
 
 // pong takes the answer to the oldest PING.
 func (c *conn) pong() {
-	now := time.Now()
 	l := c.link
 	l.mu.Lock()
-	ping := c.ledger.pong(now)
+	ping := c.ledger.pong(c.lastHeard())
 	var loss *Loss
 	if ping.routed > 0 {
 		loss = l.routed.answered(ping.routed)
