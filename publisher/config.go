@@ -43,6 +43,23 @@ type Config struct {
 	// nothing.
 	AwayBuffer int
 
+	// AwayAge bounds how long a message is kept while there is no connection;
+	// older ones are dropped and told with EventDropped. 0 is for ever.
+	AwayAge time.Duration
+
+	// Confirmed sends messages that a lost connection left unconfirmed again on
+	// the next one, in order and before later ones. The broker may have got
+	// such a message already, so each has a Nats-Msg-Id header, of its own
+	// unless you gave one, by which JetStream and package subscriber's
+	// DropRepeats pass over the second. Publish waits when KeepUnconfirmed is
+	// full.
+	Confirmed bool
+
+	// KeepUnconfirmed bounds the bytes of messages that are kept until the
+	// broker has confirmed them; after a loss Event.AtRisk holds them. 0 keeps
+	// none, or 8 MiB with Confirmed; 64 KiB is the least.
+	KeepUnconfirmed int
+
 	// CloseTimeout bounds how long Close waits for the broker to confirm what
 	// was published. 0 is DefaultCloseTimeout, negative is not at all.
 	CloseTimeout time.Duration
@@ -78,13 +95,21 @@ func (c Config) withDefaults() Config {
 	if c.CloseTimeout == 0 {
 		c.CloseTimeout = DefaultCloseTimeout
 	}
+	if c.Confirmed && c.KeepUnconfirmed == 0 {
+		c.KeepUnconfirmed = defaultKeep
+	}
 	return c
 }
+
+// defaultKeep is KeepUnconfirmed with Confirmed: as much as may wait while there
+// is no connection.
+const defaultKeep = link.DefaultAwayBuffer
 
 func (c Config) link() link.Config {
 	return link.Config{
 		Name: c.Name, Heartbeat: c.Heartbeat, OnEvent: c.OnEvent, Logger: c.Logger, Dial: c.Dial,
 		AttemptTimeout: c.AttemptTimeout, RetryBase: c.RetryBase, RetryCap: c.RetryCap,
 		KeepTrying: c.KeepTrying, NoStandby: c.NoStandby, RoutedProbe: c.RoutedProbe, OutBuffer: c.OutBuffer, AwayBuffer: c.AwayBuffer,
+		AwayAge: c.AwayAge, KeepUnconfirmed: c.KeepUnconfirmed, Resend: c.Confirmed,
 	}
 }

@@ -31,17 +31,15 @@ type Publisher struct {
 	cfg   Config
 	link  *link.Link
 	inbox inbox
+	ids   ids
 
 	headers sync.Pool // of *[]byte, for encoding header blocks
 }
 
-// Msg is a message to publish, or a reply received.
-type Msg struct {
-	Subject string
-	Reply   string // the subject for an answer, empty if none is expected
-	Header  Header // nil when there is none
-	Data    []byte
-}
+// Msg is a message to publish, a reply received, or one of Event.AtRisk. It has
+// the fields Subject, Reply (the subject for an answer, empty if none is
+// expected), Header (nil when there is none) and Data.
+type Msg = link.Message
 
 // Connect connects to the first of the brokers that answers, in the order
 // given, and keeps connected until Close. url is one URL or several separated
@@ -57,7 +55,9 @@ func Connect(ctx context.Context, url string, cfg Config) (*Publisher, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Publisher{cfg: cfg, link: l}, nil
+	p := &Publisher{cfg: cfg, link: l}
+	p.ids.init()
+	return p, nil
 }
 
 // Publish sends data to subject. A nil error means that the message was taken,
@@ -67,12 +67,39 @@ func Connect(ctx context.Context, url string, cfg Config) (*Publisher, error) {
 // room or ctx ends. While there is no connection the message is kept and sent
 // with the next one; ErrAwayBufferFull says that there is no room for it. What
 // was handed to a connection that was then lost is reported as unconfirmed,
-// with the Lost and the Resumed event.
+// with the Lost and the Resumed event, or sent again with Config.Confirmed.
 func (p *Publisher) Publish(ctx context.Context, to string, data []byte) error {
-	if err := subject.Check(to); err != nil {
-		return badSubject(err)
+	return p.send(ctx, to, "", nil, data)
+}
+
+// PublishSync is Publish followed by the broker's word that it has processed the
+// message: everybody subscribed has been sent it. It waits for that, through a
+// loss of the connection too with Config.Confirmed, until ctx ends; give ctx a
+// deadline. Without Confirmed it returns an *InterruptedError when the
+// connection is lost meanwhile: whether the broker got the message is unknown.
+// Many may wait at the same time.
+func (p *Publisher) PublishSync(ctx context.Context, to string, data []byte) error {
+	return p.PublishMsgSync(ctx, &Msg{Subject: to, Data: data})
+}
+
+// PublishMsgSync is PublishSync with a reply subject and a header.
+func (p *Publisher) PublishMsgSync(ctx context.Context, m *Msg) error {
+	dropped := p.link.Stats().Dropped
+	if err := p.PublishMsg(ctx, m); err != nil {
+		return err
 	}
-	return p.link.Publish(ctx, to, "", nil, data)
+	for {
+		err := p.link.Flush(ctx)
+		switch _, interrupted := errors.AsType[*InterruptedError](err); {
+		case interrupted && p.cfg.Confirmed:
+			continue // it is sent again
+		case err != nil:
+			return fmt.Errorf("publisher: publish %s: not confirmed: %w", m.Subject, err)
+		case p.link.Stats().Dropped != dropped:
+			return ErrDropped
+		}
+		return nil
+	}
 }
 
 // PublishMsg is Publish with a reply subject and a header. It keeps nothing of
@@ -91,7 +118,8 @@ func (p *Publisher) send(ctx context.Context, to, reply string, header Header, d
 	if err := subject.Check(to); err != nil {
 		return badSubject(err)
 	}
-	if len(header) == 0 {
+	identify := p.cfg.Confirmed && header.Get(idHeader) == ""
+	if len(header) == 0 && !identify {
 		return p.link.Publish(ctx, to, reply, nil, data)
 	}
 	if err := header.Check(); err != nil {
@@ -103,7 +131,17 @@ func (p *Publisher) send(ctx context.Context, to, reply string, header Header, d
 	}
 	defer p.headers.Put(block)
 	*block = wire.AppendHeader((*block)[:0], header)
+	if identify {
+		*block = p.appendID((*block)[:len(*block)-len("\r\n")])
+	}
 	return p.link.Publish(ctx, to, reply, *block, data)
+}
+
+// appendID appends the message's id as the last line of a header block.
+func (p *Publisher) appendID(block []byte) []byte {
+	block = append(block, idHeader+": "...)
+	block = p.ids.append(block)
+	return append(block, "\r\n\r\n"...)
 }
 
 func badSubject(err error) error {

@@ -9,7 +9,7 @@ import (
 // Event is something that happened to the connection. Its String
 // method gives one readable line. Fields: Kind, At, Server, Loss, Cause,
 // Evidence, TCP, Promise, Attempt, Next, Err, DeafFrom, DeafTo, PeerHeard,
-// Unconfirmed, Subject, Missed; which are set is said beside each kind. Package subscriber has the same type.
+// Unconfirmed, AtRisk, Dropped, Subject, Missed; which are set is said beside each kind. Package subscriber has the same type.
 type Event = link.Event
 
 // EventKind says what happened. It is the type of Event.Kind.
@@ -25,7 +25,7 @@ const (
 	EventSuspect = link.EventSuspect
 	// EventAlive: the suspected broker was heard again. Server, Evidence.
 	EventAlive = link.EventAlive
-	// EventLost: the connection was given up. Server, Loss, Unconfirmed.
+	// EventLost: the connection was given up. Server, Loss, Unconfirmed, AtRisk.
 	EventLost = link.EventLost
 	// EventRetrying: another attempt is planned. Server, Attempt, Next, Err.
 	EventRetrying = link.EventRetrying
@@ -41,6 +41,9 @@ const (
 	// EventPromise: the network no longer lets the heartbeat keep what was
 	// asked of it, or does so again. Server, Promise.
 	EventPromise = link.EventPromise
+	// EventDropped: messages that Publish took will not be sent. Server, Dropped,
+	// Err.
+	EventDropped = link.EventDropped
 	// EventClosed: the end. Unconfirmed counts what was still to be sent.
 	EventClosed = link.EventClosed
 )
@@ -107,7 +110,7 @@ const (
 type Status = link.Status
 
 // ConnectionStats counts since Connect: InMessages, InBytes, OutMessages,
-// OutBytes, Connections, Losses, Unconfirmed, ServerErrors, Unknown.
+// OutBytes, Connections, Losses, Unconfirmed, Dropped, ServerErrors, Unknown.
 type ConnectionStats = link.Stats
 
 // Header holds the headers of a message: its methods are Get, Set, Add, Check.
@@ -139,6 +142,12 @@ var (
 	// ErrAwayBufferFull: a message was not taken, since there is no connection
 	// and the buffer for that time is full.
 	ErrAwayBufferFull = link.ErrAwayBufferFull
+	// ErrTooOld is Event.Err of an EventDropped: messages waited for longer than
+	// Config.AwayAge.
+	ErrTooOld = link.ErrTooOld
+	// ErrDropped: while PublishSync waited, messages were dropped, and its own
+	// may be among them.
+	ErrDropped = link.ErrDropped
 	// ErrNoHeaders: the broker does not support headers.
 	ErrNoHeaders = link.ErrNoHeaders
 )

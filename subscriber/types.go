@@ -9,7 +9,7 @@ import (
 // Event is something that happened to the connection or a subscription. Its
 // String method gives one readable line. Fields: Kind, At, Server, Loss, Cause,
 // Evidence, TCP, Promise, Attempt, Next, Err, DeafFrom, DeafTo, PeerHeard,
-// Unconfirmed, Subject, Missed; which are set is said beside each kind. Package publisher has the same type.
+// Unconfirmed, AtRisk, Dropped, Subject, Missed; which are set is said beside each kind. Package publisher has the same type.
 type Event = link.Event
 
 // EventKind says what happened. It is the type of Event.Kind.
@@ -42,6 +42,8 @@ const (
 	// EventPromise: the network no longer lets the heartbeat keep what was
 	// asked of it, or does so again. Server, Promise.
 	EventPromise = link.EventPromise
+	// EventDropped: of publishers only.
+	EventDropped = link.EventDropped
 	// EventClosed: the end. Unconfirmed counts what was still to be sent.
 	EventClosed = link.EventClosed
 )
@@ -108,7 +110,7 @@ const (
 type Status = link.Status
 
 // ConnectionStats counts since Connect: InMessages, InBytes, OutMessages,
-// OutBytes, Connections, Losses, Unconfirmed, ServerErrors, Unknown.
+// OutBytes, Connections, Losses, Unconfirmed, Dropped, ServerErrors, Unknown.
 type ConnectionStats = link.Stats
 
 // Header holds the headers of a message: its methods are Get, Set, Add, Check.

@@ -173,7 +173,7 @@ func TestUnconfirmedIsBounded(t *testing.T) {
 			r.publish(strings.Repeat("x", 1000))
 		}
 		synctest.Wait() // no time passes
-		if u := r.link.Status().Unconfirmed; u.Bytes > askAfter+chunkSize {
+		if u := r.link.Status().Unconfirmed; u.Bytes > maxUnasked+chunkSize {
 			t.Errorf("unconfirmed %v", u)
 		}
 	})

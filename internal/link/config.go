@@ -107,6 +107,20 @@ type Config struct {
 	// a greeting longer, and nobody knows whether the broker answers others.
 	NoStandby bool
 
+	// AwayAge bounds how long messages are kept while there is no connection:
+	// older ones are dropped and told with EventDropped. 0 is for ever.
+	AwayAge time.Duration
+
+	// KeepUnconfirmed bounds the bytes of messages that are kept after they
+	// were handed to the connection, until a PONG confirms them. After a loss
+	// Event.AtRisk holds them. 0 keeps none, 64 KiB is the least.
+	KeepUnconfirmed int
+
+	// Resend sends what KeepUnconfirmed holds again on the next connection, in
+	// order and before all else. Publish then waits when KeepUnconfirmed is
+	// full. The broker may have got a message before: it then gets it twice.
+	Resend bool
+
 	// RoutedProbe is how often a message is published to an inbox of our own,
 	// to see that the broker not only answers but delivers; two in a row that
 	// do not come back end the connection. 0 is never. It needs the permission
@@ -119,6 +133,9 @@ type Config struct {
 	// slept says how long the machine has been suspended. Tests set it.
 	slept func() time.Duration
 }
+
+// minKeep is the least that is worth keeping.
+const minKeep = 64 << 10
 
 // minRoutedProbe keeps the probes from becoming a load.
 const minRoutedProbe = 10 * time.Millisecond
@@ -171,6 +188,12 @@ func (c Config) validate() error {
 		return fmt.Errorf("link: config: RoutedProbe is %v, the smallest possible is %v, or 0 for none", c.RoutedProbe, minRoutedProbe)
 	case c.RoutedProbe > 0 && c.NoEcho:
 		return errors.New("link: config: RoutedProbe and NoEcho exclude each other: the probe is an echo")
+	case c.AwayAge < 0:
+		return fmt.Errorf("link: config: AwayAge is %v, it must be positive, or 0 for ever", c.AwayAge)
+	case c.KeepUnconfirmed != 0 && c.KeepUnconfirmed < minKeep:
+		return fmt.Errorf("link: config: KeepUnconfirmed is %d, the least is %d, or 0 for none", c.KeepUnconfirmed, minKeep)
+	case c.Resend && c.KeepUnconfirmed == 0:
+		return errors.New("link: config: Resend needs KeepUnconfirmed: what is not kept cannot be sent again")
 	case c.OutBuffer < 0:
 		return fmt.Errorf("link: config: OutBuffer is %d, it must be positive", c.OutBuffer)
 	}

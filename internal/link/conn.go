@@ -53,11 +53,12 @@ type conn struct {
 
 	// Owned by the writer; read by the supervisor when it has ended.
 	front   []byte // operations that go before the next chunk
-	inHand  *chunk // the chunk being written
+	inHand  *chunk // the chunk being written; changed with link.mu held
 	written int    // how much of it the socket took
 
 	// Guarded by link.mu.
 	ledger     ledger
+	kept       kept
 	writerIdle bool
 	wantPing   bool // a PING shall go before the next chunk
 	wantRouted bool // a message to ourselves shall go before the next chunk
@@ -74,6 +75,7 @@ func newConn(l *Link, nc net.Conn, s server) *conn {
 		hints: hearUnreachable(nc),
 		gone:  make(chan struct{}),
 	}
+	c.kept.limit = l.cfg.KeepUnconfirmed
 	c.in.init()
 	c.hear(time.Now())
 	return c

@@ -13,6 +13,11 @@ var (
 	// ErrAwayBufferFull: there is no connection and the buffer for that time
 	// is full. The message was not taken.
 	ErrAwayBufferFull = errors.New("link: publish: no connection, and the buffer for that time is full")
+	// ErrTooOld: messages waited for a connection for longer than AwayAge.
+	ErrTooOld = errors.New("no connection for longer than messages may wait")
+	// ErrDropped: while the caller waited, messages were dropped, and its own
+	// may be among them; an EventDropped says which and why.
+	ErrDropped = errors.New("link: publish: messages that waited for a connection were dropped")
 	// ErrNoHeaders: the broker does not support headers.
 	ErrNoHeaders = errors.New("link: publish: the broker does not support headers")
 )

@@ -23,7 +23,7 @@ const (
 	// EventAlive: the suspected peer was heard again. Server, Evidence of the
 	// silence that is over.
 	EventAlive
-	// EventLost: the connection was given up. Server, Loss, Unconfirmed.
+	// EventLost: the connection was given up. Server, Loss, Unconfirmed, AtRisk.
 	EventLost
 	// EventRetrying: another attempt is planned. Server, Attempt, Next, and
 	// Err of the attempt before it, nil for the first.
@@ -42,6 +42,10 @@ const (
 	// EventPromise: the network no longer lets the heartbeat keep what was
 	// asked of it, or does so again. Server, Promise.
 	EventPromise
+	// EventDropped: messages that Publish took will not be sent, for Err:
+	// ErrTooOld, or a *PayloadError when the broker takes less than the one
+	// before. Server, Dropped, Err.
+	EventDropped
 	// EventClosed: the end. Unconfirmed counts what was still to be sent.
 	EventClosed
 )
@@ -50,7 +54,7 @@ var eventNames = [...]string{
 	EventConnected: "connected", EventSuspect: "suspect", EventAlive: "alive",
 	EventLost: "lost", EventRetrying: "retrying", EventResumed: "resumed",
 	EventLameDuck: "lame duck", EventSlowConsumer: "slow consumer",
-	EventServerError: "server error", EventPromise: "promise", EventClosed: "closed",
+	EventServerError: "server error", EventPromise: "promise", EventDropped: "dropped", EventClosed: "closed",
 }
 
 // String returns the kind in lower case: "connected".
@@ -104,8 +108,14 @@ type Event struct {
 	PeerHeard time.Time
 
 	// Unconfirmed counts the messages that were handed to the connection lost
-	// without a later PONG: whether the broker got them is unknown.
+	// without a later PONG: whether the broker got them is unknown. With
+	// Config.Resend they are sent again.
 	Unconfirmed Tally
+	// AtRisk holds these messages, in order, as far as Config.KeepUnconfirmed
+	// had room for them: the newest.
+	AtRisk []Message
+	// Dropped counts messages that will not be sent.
+	Dropped Tally
 
 	Subject string // of the subscription concerned
 	Missed  int    // events dropped just before this one, since nobody took them
@@ -157,6 +167,8 @@ func (e Event) String() string {
 		fmt.Fprintf(&b, ": %s: %v", e.Subject, e.Err)
 	case EventServerError:
 		fmt.Fprintf(&b, ": %s: %v", e.Server, e.Err)
+	case EventDropped:
+		fmt.Fprintf(&b, ": %v: %v", e.Dropped, e.Err)
 	case EventPromise:
 		if e.Promise.Broken {
 			fmt.Fprintf(&b, ": %s: broken: on this network a dead peer is found within %s, not sooner", e.Server, seconds(e.Promise.Bound))

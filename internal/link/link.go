@@ -49,6 +49,7 @@ type Link struct {
 	was        *wire.Was // the connection that the next one takes the place of, nil before a doubt
 	last       Status    // what Status tells beside the live values
 	lost       Tally     // unconfirmed messages of connections lost
+	dropped    Tally     // messages taken that will not be sent
 }
 
 // counters are the atomic part of Stats.
@@ -202,7 +203,7 @@ func (l *Link) Stats() Stats {
 		InMessages: n.inMessages.Load(), InBytes: n.inBytes.Load(),
 		OutMessages: n.outMessages, OutBytes: n.outBytes,
 		Connections: n.connections.Load(), Losses: n.losses.Load(),
-		Unconfirmed: l.lost, ServerErrors: n.serverErrors.Load(), Unknown: n.unknown.Load(),
+		Unconfirmed: l.lost, Dropped: l.dropped, ServerErrors: n.serverErrors.Load(), Unknown: n.unknown.Load(),
 	}
 }
 

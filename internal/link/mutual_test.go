@@ -98,18 +98,27 @@ func TestDirectionOfACutIsNamed(t *testing.T) {
 		{"heard nothing either", -10 * time.Millisecond, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			mutualBubble(t, func(r *rig) {
-				time.Sleep(time.Minute)
-				r.peer.conn(0).set(true, false)
-				heard := r.link.Status().LastHeard
-				r.peer.script = func(c *peerConn) {
-					c.send(string(wire.AppendInfo(nil, &c.peer.info)))
-					info := c.peer.info
+			var heard time.Time
+			var cut atomic.Bool
+			answer := func(c *peerConn) {
+				info := c.peer.info
+				c.send(string(wire.AppendInfo(nil, &info)))
+				if cut.Load() {
 					ago := time.Since(heard.Add(tc.heard)).Milliseconds()
 					info.WasHeard = &ago
 					c.send(string(wire.AppendInfo(nil, &info)))
-					c.read()
 				}
+				c.read()
+			}
+			prepare := func(p *peer) {
+				p.script = answer
+				p.info.Mutual, p.info.ServerID, p.info.ClientID = true, "NVIGIL", 7
+			}
+			bubbleOf(t, Config{NoStandby: true}, prepare, func(r *rig) {
+				time.Sleep(time.Minute)
+				r.peer.conn(0).set(true, false)
+				heard = r.link.Status().LastHeard
+				cut.Store(true)
 				time.Sleep(5 * time.Second)
 				e := r.last(EventResumed)
 				if d := e.PeerHeard.Sub(heard.Add(tc.heard)).Abs(); e.CutFromBroker() != tc.want || d > time.Millisecond {

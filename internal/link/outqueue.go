@@ -3,6 +3,7 @@ package link
 import (
 	"math"
 	"slices"
+	"time"
 
 	"vigil/internal/wire"
 )
@@ -18,8 +19,9 @@ const maxFreeChunks = 5
 // chunk is a run of whole operations, written to the socket at once.
 type chunk struct {
 	buf   []byte
-	tally Tally  // the messages within
-	pings []ping // the PINGs within, in order
+	tally Tally     // the messages within
+	pings []ping    // the PINGs within, in order
+	since time.Time // when the first of it began to wait for a connection, zero while there is one
 }
 
 // ping is a PING on its way to the peer.
@@ -29,7 +31,7 @@ type ping struct {
 }
 
 func (c *chunk) reset() {
-	c.buf, c.tally = c.buf[:0], Tally{}
+	c.buf, c.tally, c.since = c.buf[:0], Tally{}, time.Time{}
 	clear(c.pings)
 	c.pings = c.pings[:0]
 }
@@ -147,21 +149,96 @@ func (q *outQueue) keepMessages() []ping {
 // nothing else. A message of which only a part was written cannot have been
 // understood, so it is kept whole.
 func (c *chunk) filter(written int) {
+	c.keep(func(end int) bool { return end > written })
+}
+
+// keep keeps the messages for which want, called with where each ends, says so,
+// and nothing else.
+func (c *chunk) keep(want func(end int) bool) {
+	kept, tally := c.buf[:0], Tally{}
+	c.each(func(start, end int, _ *wire.Op) {
+		if want(end) {
+			kept = append(kept, c.buf[start:end]...)
+			tally.Messages++
+			tally.Bytes += int64(end - start)
+		}
+	})
+	c.buf, c.tally, c.pings = kept, tally, nil
+}
+
+// each calls f with every message and where it begins and ends. f may overwrite
+// what lies before its end.
+func (c *chunk) each(f func(start, end int, op *wire.Op)) {
 	p := wire.Parser{MaxControlLine: math.MaxInt32, MaxPayload: math.MaxInt32}
 	var op wire.Op
-	kept, at := c.buf[:0], 0
-	c.tally, c.pings = Tally{}, nil
-	for at < len(c.buf) {
-		n, err := p.Next(c.buf[at:], &op)
+	for at, buf := 0, c.buf; at < len(buf); {
+		n, err := p.Next(buf[at:], &op)
 		if err != nil || n == 0 {
 			break // cannot be: chunks hold whole operations
 		}
-		if (op.Kind == wire.Pub || op.Kind == wire.HPub) && at+n > written {
-			kept = append(kept, c.buf[at:at+n]...)
-			c.tally.Messages++
-			c.tally.Bytes += int64(n)
+		if op.Kind == wire.Pub || op.Kind == wire.HPub {
+			f(at, at+n, &op)
 		}
 		at += n
 	}
-	c.buf = kept
+}
+
+// wait notes that what is queued waits for a connection from now on.
+func (q *outQueue) wait(now time.Time) {
+	for _, c := range q.chunks {
+		if c.since.IsZero() {
+			c.since = now
+		}
+	}
+}
+
+// served notes that there is a connection.
+func (q *outQueue) served() {
+	for _, c := range q.chunks {
+		c.since = time.Time{}
+	}
+}
+
+// age makes a message that is queued while there is no connection go to a chunk
+// that began to wait at now, or not long before.
+func (q *outQueue) age(now time.Time, step time.Duration) {
+	if k := len(q.chunks); k > 0 && now.Sub(q.chunks[k-1].since) <= step {
+		return
+	}
+	c := q.fresh()
+	c.since = now
+	q.chunks = append(q.chunks, c)
+}
+
+// dropWhile drops chunks from the front as long as old says so, and returns the
+// messages dropped.
+func (q *outQueue) dropWhile(old func(*chunk) bool) (dropped Tally) {
+	for len(q.chunks) > 0 && old(q.chunks[0]) {
+		c := q.pop()
+		dropped = dropped.plus(c.tally)
+		q.recycle(c)
+	}
+	return dropped
+}
+
+// dropMessages drops the messages for which unfit says so. It is called while
+// nothing but messages is queued.
+func (q *outQueue) dropMessages(unfit func(op *wire.Op) bool) (dropped Tally) {
+	for _, c := range q.chunks {
+		bad := make(map[int]bool)
+		c.each(func(_, end int, op *wire.Op) {
+			if unfit(op) {
+				bad[end] = true
+			}
+		})
+		if len(bad) == 0 {
+			continue
+		}
+		was, tally := len(c.buf), c.tally
+		c.keep(func(end int) bool { return !bad[end] })
+		q.size -= was - len(c.buf)
+		q.tally = q.tally.minus(tally).plus(c.tally)
+		dropped = dropped.plus(tally).minus(c.tally)
+	}
+	return dropped
 }

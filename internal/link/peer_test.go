@@ -115,6 +115,18 @@ func (p *peer) open() int {
 	return n
 }
 
+// lately returns the payloads that the connections after the first got, and how
+// the stream ended that got any.
+func (p *peer) lately() (payloads []string, err error) {
+	synctest.Wait()
+	for i := 1; i < p.count(); i++ {
+		if got, broken := p.conn(i).payloads(); len(got) > 0 || broken != nil {
+			payloads, err = append(payloads, got...), broken
+		}
+	}
+	return payloads, err
+}
+
 // set changes a connection's flags.
 func (c *peerConn) set(mute, mum bool) {
 	c.peer.mu.Lock()

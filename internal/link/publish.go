@@ -2,6 +2,7 @@ package link
 
 import (
 	"context"
+	"time"
 
 	"vigil/internal/wire"
 )
@@ -44,6 +45,9 @@ func (l *Link) Publish(ctx context.Context, subject, reply string, header, paylo
 		}
 		l.mu.Lock()
 	}
+	if age := l.cfg.AwayAge; age > 0 && !l.established() {
+		l.out.age(time.Now(), age/agingSteps)
+	}
 	before := l.out.size
 	l.out.publish(n, subject, reply, header, payload)
 	l.counters.outMessages++
@@ -52,6 +56,9 @@ func (l *Link) Publish(ctx context.Context, subject, reply string, header, paylo
 	l.mu.Unlock()
 	return nil
 }
+
+// agingSteps is into how many chunks what waits for AwayAge is divided at least.
+const agingSteps = 8
 
 // room decides whether a message of n bytes, of which size are header and
 // payload, can be taken now. False without an error means wait. mu is held.
@@ -66,7 +73,9 @@ func (l *Link) room(n int, size int64, header bool) (bool, error) {
 	case header && !l.headers:
 		return false, ErrNoHeaders
 	case l.established():
-		return l.out.size == 0 || l.out.size+n <= l.cfg.OutBuffer, nil
+		held := l.out.size + l.conn.kept.size
+		fits := l.out.size == 0 || l.out.size+n <= l.cfg.OutBuffer
+		return fits && (!l.cfg.Resend || held == 0 || held+n <= l.cfg.KeepUnconfirmed), nil
 	case l.out.size+n > l.cfg.AwayBuffer:
 		return false, ErrAwayBufferFull
 	}

@@ -128,6 +128,7 @@ func (c *conn) pong() {
 	l := c.link
 	l.mu.Lock()
 	ping := c.ledger.pong(c.lastHeard())
+	l.letGo(c.kept.confirm(c.ledger.confirmed, c.inHand))
 	var loss *Loss
 	if ping.routed > 0 {
 		loss = l.routed.answered(ping.routed)

@@ -76,6 +76,7 @@ type Stats struct {
 	Connections           int64 // established, the first one included
 	Losses                int64 // connections lost
 	Unconfirmed           Tally // messages handed to connections lost, fate unknown
+	Dropped               Tally // messages taken by Publish that will not be sent
 	ServerErrors          int64 // -ERR received
 	Unknown               int64 // messages for a sid that is not subscribed (any more)
 }

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"slices"
 	"time"
 )
 
@@ -13,12 +14,12 @@ func (l *Link) supervise(c *conn) {
 		up := time.Now()
 		spare := l.attend(c)
 		c.wg.Wait()
-		unconfirmed := l.detach(c)
+		unconfirmed, atRisk := l.detach(c)
 		if l.ctx.Err() != nil {
 			spare.dismiss()
 			return
 		}
-		l.events.emit(Event{Kind: EventLost, At: c.loss.At, Server: c.loss.Server, Loss: c.loss, Unconfirmed: unconfirmed})
+		l.events.emit(Event{Kind: EventLost, At: c.loss.At, Server: c.loss.Server, Loss: c.loss, Unconfirmed: unconfirmed, AtRisk: atRisk})
 		if l.backoff.restart(c.loss.At.Sub(up)) {
 			attempt = 0
 		}
@@ -31,6 +32,7 @@ func (l *Link) supervise(c *conn) {
 			return
 		}
 		c, attempt = next, attempt+tries
+		l.expire(c.confirmedAt)
 		l.attach(c, Event{Kind: EventResumed, At: c.confirmedAt, Server: c.server.String(), Attempt: tries,
 			DeafFrom: deafFrom, DeafTo: c.confirmedAt, Unconfirmed: unconfirmed, Loss: lost, PeerHeard: c.peerHeard()})
 	}
@@ -69,6 +71,7 @@ func (l *Link) reconnect(attempt int) (*conn, int) {
 		wait := l.backoff.wait(attempt+tries-1, l.pool.len(), took, l.rng)
 		l.mu.Unlock()
 		l.tellRetry(s, tries, wait, failed)
+		l.expire(time.Now())
 		if pause(l.ctx, wait) != nil {
 			return nil, 0
 		}
@@ -93,13 +96,15 @@ func (l *Link) reconnect(attempt int) (*conn, int) {
 func (l *Link) attach(c *conn, told Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.takeInfo(c, c.info)
+	l.dropTooLarge(c.confirmedAt)
+	l.out.served()
 	if len(l.toldHello) > 0 {
 		l.out.push(&chunk{buf: l.toldHello})
 	}
 	l.conn, l.hello, l.toldHello = c, nil, nil
 	l.counters.connections.Add(1)
 	l.pool.answered(c.server.address)
-	l.takeInfo(c, c.info)
 	l.last.Server, l.last.ServerName, l.last.ServerVersion = c.server.String(), c.info.ServerName, c.info.Version
 	l.last.Attempt, l.last.Next = 0, time.Time{}
 	l.setState(StateConnected, c.confirmedAt)
@@ -112,9 +117,11 @@ func (l *Link) attach(c *conn, told Event) {
 }
 
 // detach takes a connection that was given up, and whose goroutines have ended,
-// out of use. It returns what was handed to it and not confirmed. What was not
-// handed to it, as far as it is messages, stays queued for the next one.
-func (l *Link) detach(c *conn) Tally {
+// out of use. It returns what was handed to it and not confirmed, and these
+// messages as far as they were kept. What was not handed to it, as far as it is
+// messages, stays queued for the next one; with Resend, all that is not
+// confirmed does.
+func (l *Link) detach(c *conn) (Tally, []Message) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
@@ -125,12 +132,21 @@ func (l *Link) detach(c *conn) Tally {
 		l.counters.losses.Add(1)
 	}
 	l.last.Loss, l.last.LastHeard, l.last.RTT = c.loss, c.lastHeard(), c.ledger.rtt
-	if ch := c.inHand; ch != nil {
-		ch.filter(c.written)
-		c.ledger.takeBack(ch.tally)
-		if len(ch.buf) > 0 {
+	var atRisk []Message
+	unconfirmed := c.ledger.unconfirmed()
+	if l.cfg.Resend {
+		for _, ch := range slices.Backward(c.kept.again(c.ledger.confirmed)) {
 			l.out.push(ch)
 		}
+	} else {
+		atRisk = c.kept.unconfirmed(c.ledger.confirmed, c.inHand, c.written)
+		if ch := c.inHand; ch != nil {
+			ch.filter(c.written)
+			c.ledger.takeBack(ch.tally)
+			l.out.push(ch)
+		}
+		unconfirmed = c.ledger.unconfirmed()
+		l.lost = l.lost.plus(unconfirmed)
 	}
 	interrupted := &InterruptedError{c.loss}
 	for _, p := range c.ledger.waiting {
@@ -139,12 +155,11 @@ func (l *Link) detach(c *conn) Tally {
 	for _, p := range l.out.keepMessages() {
 		tellPing(p.done, interrupted)
 	}
-	unconfirmed := c.ledger.unconfirmed()
-	l.lost = l.lost.plus(unconfirmed)
+	l.out.wait(now)
 	if !l.closing {
 		l.setState(StateReconnecting, now)
 	}
-	return unconfirmed
+	return unconfirmed, atRisk
 }
 
 // tellPing answers a Flush, if one waits.

@@ -6,10 +6,6 @@ import (
 	"vigil/internal/wire"
 )
 
-// askAfter is how many bytes may be handed to the socket before the writer asks
-// for a confirmation by itself. The watcher asks after the heartbeat's Idle.
-const askAfter = 1 << 20
-
 // write is the writer: it takes what is queued and writes it, holding no lock.
 // It ends when the connection is given up.
 func (c *conn) write() {
@@ -54,10 +50,7 @@ func (c *conn) take() bool {
 	l := c.link
 	for {
 		l.mu.Lock()
-		if c.inHand != nil {
-			l.out.recycle(c.inHand)
-			c.inHand = nil
-		}
+		c.putDown()
 		if l.conn != c { // given up, and the queue is no longer ours
 			l.mu.Unlock()
 			return false
@@ -76,6 +69,22 @@ func (c *conn) take() bool {
 		case <-c.wake:
 		case <-c.gone:
 			return false
+		}
+	}
+}
+
+// putDown is done with the chunk in hand, which was written. mu is held.
+func (c *conn) putDown() {
+	l, done := c.link, c.inHand
+	c.inHand = nil
+	switch {
+	case done == nil:
+	case c.kept.limit == 0 || len(c.kept.chunks) == 0 || c.kept.chunks[len(c.kept.chunks)-1] != done:
+		l.out.recycle(done)
+	default:
+		l.letGo(c.kept.confirm(c.ledger.confirmed, nil))
+		if !l.cfg.Resend {
+			l.letGo(c.kept.fit(nil))
 		}
 	}
 }
@@ -108,11 +117,14 @@ func (c *conn) takeChunk() {
 	}
 	now := time.Now()
 	c.ledger.chunk(now, ch)
-	if c.ledger.unasked().Bytes >= askAfter {
+	if c.ledger.unasked().Bytes >= l.askAfter() {
 		ch.buf = append(ch.buf, wire.PingLine...)
 		c.ledger.ping(now, nil)
 	}
 	c.inHand, c.written = ch, 0
+	if ch.tally.Messages > 0 {
+		c.kept.add(ch)
+	}
 	l.broadcast() // there is room again
 }
 
