@@ -102,6 +102,7 @@ func newLink(servers []server, cfg Config) *Link {
 		headers: true,
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
+	l.out.spare = cfg.KeepUnconfirmed / chunkSize
 	if cfg.RoutedProbe > 0 {
 		l.startRouted()
 	}

@@ -12,9 +12,9 @@ import (
 // chunks, so it waits for at most this many bytes of ours.
 const chunkSize = 256 << 10
 
-// maxFreeChunks is how many written chunks are kept for reuse, enough for the
-// default out buffer and the chunk being written.
-const maxFreeChunks = 5
+// minFreeChunks is how many written chunks are kept for reuse at least, enough
+// for the default out buffer and the chunk being written.
+const minFreeChunks = 5
 
 // chunk is a run of whole operations, written to the socket at once.
 type chunk struct {
@@ -42,6 +42,7 @@ type outQueue struct {
 	tally  Tally // the messages within
 	size   int   // bytes within, of all operations
 	free   []*chunk
+	spare  int // how many more chunks than minFreeChunks are kept for reuse
 }
 
 // tail returns the chunk to which an operation of about n bytes is to be
@@ -124,7 +125,7 @@ func (q *outQueue) push(c *chunk) {
 
 // recycle gives a written chunk back.
 func (q *outQueue) recycle(c *chunk) {
-	if len(q.free) < maxFreeChunks && cap(c.buf) <= 2*chunkSize {
+	if len(q.free) < minFreeChunks+q.spare && cap(c.buf) <= 2*chunkSize {
 		c.reset()
 		q.free = append(q.free, c)
 	}
