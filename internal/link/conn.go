@@ -17,12 +17,13 @@ type conn struct {
 	nc     net.Conn
 	server server
 
-	wake  chan struct{} // holds a token when the idle writer shall look
-	poke  chan struct{} // holds a token when the watcher shall look
-	doubt chan bool     // holds the watcher's last word for the supervisor: the peer is suspected, or not
-	hints bool          // what the network reports is a hint, and no end
-	gone  chan struct{} // closed when the connection was given up
-	wg    sync.WaitGroup
+	wake   chan struct{} // holds a token when the idle writer shall look
+	poke   chan struct{} // holds a token when the watcher shall look
+	ducked chan struct{} // holds a token when the broker announced that it will stop
+	doubt  chan bool     // holds the watcher's last word for the supervisor: the peer is suspected, or not
+	hints  bool          // what the network reports is a hint, and no end
+	gone   chan struct{} // closed when the connection was given up
+	wg     sync.WaitGroup
 
 	// Set once, by the first to give the connection up, before gone is closed.
 	lose sync.Once
@@ -35,6 +36,11 @@ type conn struct {
 	// answering is the URL of a server that answered on another connection
 	// while this one was suspected; nil if none did.
 	answering atomic.Pointer[string]
+
+	// How messages pass from one connection to another, when this one is left or
+	// that one is come to.
+	holder    holder
+	delivered delivered
 
 	// Owned by the reader (by the greeter before the reader starts).
 	in          inbox
@@ -63,17 +69,19 @@ type conn struct {
 	wantPing   bool // a PING shall go before the next chunk
 	wantRouted bool // a message to ourselves shall go before the next chunk
 	owedPongs  int  // so many PONGs shall go before the next chunk
+	unsubbed   bool // what is left has been told so
 	leaving    bool // nothing more is handed over; given up when all is confirmed
 }
 
 func newConn(l *Link, nc net.Conn, s server) *conn {
 	c := &conn{
 		link: l, nc: nc, server: s,
-		wake:  make(chan struct{}, 1),
-		poke:  make(chan struct{}, 1),
-		doubt: make(chan bool, 1),
-		hints: hearUnreachable(nc),
-		gone:  make(chan struct{}),
+		wake:   make(chan struct{}, 1),
+		poke:   make(chan struct{}, 1),
+		doubt:  make(chan bool, 1),
+		ducked: make(chan struct{}, 1),
+		hints:  hearUnreachable(nc),
+		gone:   make(chan struct{}),
 	}
 	c.kept.limit = l.cfg.KeepUnconfirmed
 	c.in.init()

@@ -18,6 +18,7 @@ var (
 	// ErrDropped: while the caller waited, messages were dropped, and its own
 	// may be among them; an EventDropped says which and why.
 	ErrDropped = errors.New("link: publish: messages that waited for a connection were dropped")
+	errHeld    = errors.New("link: too much came while moving to another server")
 	// ErrNoHeaders: the broker does not support headers.
 	ErrNoHeaders = errors.New("link: publish: the broker does not support headers")
 )

@@ -157,8 +157,12 @@ func (e Event) String() string {
 			fmt.Fprintf(&b, " (%v)", e.Err)
 		}
 	case EventResumed:
-		fmt.Fprintf(&b, ": %s: deaf for %s, from %s to %s", e.Server, seconds(e.Deaf()),
-			e.DeafFrom.Format(clock), e.DeafTo.Format(clock))
+		if e.Deaf() == 0 {
+			fmt.Fprintf(&b, ": %s: never deaf", e.Server)
+		} else {
+			fmt.Fprintf(&b, ": %s: deaf for %s, from %s to %s", e.Server, seconds(e.Deaf()),
+				e.DeafFrom.Format(clock), e.DeafTo.Format(clock))
+		}
 		if e.CutFromBroker() {
 			b.WriteString("; the broker heard us meanwhile: only the way from it was cut")
 		}

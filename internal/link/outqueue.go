@@ -214,17 +214,28 @@ func (q *outQueue) age(now time.Time, step time.Duration) {
 // dropWhile drops chunks from the front as long as old says so, and returns the
 // messages dropped.
 func (q *outQueue) dropWhile(old func(*chunk) bool) (dropped Tally) {
+	var pings []ping
 	for len(q.chunks) > 0 && old(q.chunks[0]) {
 		c := q.pop()
 		dropped = dropped.plus(c.tally)
+		pings = append(pings, c.pings...)
 		q.recycle(c)
 	}
+	q.pingAgain(pings)
 	return dropped
 }
 
+// pingAgain appends the PINGs that stood among what was dropped.
+func (q *outQueue) pingAgain(pings []ping) {
+	for _, p := range pings {
+		q.ping(p.done)
+	}
+}
+
 // dropMessages drops the messages for which unfit says so. It is called while
-// nothing but messages is queued.
+// nothing but messages and PINGs is queued.
 func (q *outQueue) dropMessages(unfit func(op *wire.Op) bool) (dropped Tally) {
+	var pings []ping
 	for _, c := range q.chunks {
 		bad := make(map[int]bool)
 		c.each(func(_, end int, op *wire.Op) {
@@ -236,10 +247,12 @@ func (q *outQueue) dropMessages(unfit func(op *wire.Op) bool) (dropped Tally) {
 			continue
 		}
 		was, tally := len(c.buf), c.tally
+		pings = append(pings, c.pings...)
 		c.keep(func(end int) bool { return !bad[end] })
 		q.size -= was - len(c.buf)
 		q.tally = q.tally.minus(tally).plus(c.tally)
 		dropped = dropped.plus(tally).minus(c.tally)
 	}
+	q.pingAgain(pings)
 	return dropped
 }

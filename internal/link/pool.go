@@ -35,14 +35,15 @@ func newPool(servers []server) pool {
 // next returns the server to try now.
 func (p *pool) next() server { return p.entries[0].server }
 
-// other returns the first server that is not at this address.
-func (p *pool) other(address string) (server, bool) {
+// others returns the servers that are not at this address, in order.
+func (p *pool) others(address string) []server {
+	var others []server
 	for _, e := range p.entries {
 		if e.address != address {
-			return e.server, true
+			others = append(others, e.server)
 		}
 	}
-	return server{}, false
+	return others
 }
 
 // len returns how many servers there are, at least one.

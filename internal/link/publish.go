@@ -191,14 +191,14 @@ func (l *Link) dropSubscription(sid string) {
 }
 
 // control sends an operation about a subscription to where subscriptions are
-// known already: to the connection, or to the one being greeted. While there is
+// known already: to the connection, and to the one being greeted. While there is
 // neither, the registry will tell. mu is held.
 func (l *Link) control(encode func([]byte) []byte) {
-	switch {
-	case l.established():
+	if l.established() {
 		l.out.control(encode(nil))
 		l.wakeWriter()
-	case l.hello != nil:
+	}
+	if l.hello != nil {
 		l.toldHello = encode(l.toldHello)
 	}
 }

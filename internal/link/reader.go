@@ -58,7 +58,11 @@ func (c *conn) handleAll(last *lookup) error {
 		switch op.Kind {
 		case wire.Msg, wire.HMsg:
 			messages++
-			c.message(op, last)
+			if held, err := c.holder.hold(op); err != nil {
+				return err
+			} else if !held {
+				c.message(op, last)
+			}
 		case wire.Ping:
 			c.owePong()
 			c.toldUnheard(op.Arg, time.Now())
@@ -82,8 +86,17 @@ type lookup struct {
 	moved int64 // counters.subsMoved when it was found
 }
 
-// message hands a message to its subscription.
+// message delivers a message, and counts it while another connection may get a
+// copy.
 func (c *conn) message(op *wire.Op, last *lookup) {
+	if c.delivered.on.Load() {
+		c.delivered.count(op)
+	}
+	c.deliver(op, last)
+}
+
+// deliver hands a message to its subscription.
+func (c *conn) deliver(op *wire.Op, last *lookup) {
 	l := c.link
 	if moved := l.counters.subsMoved.Load(); last.sub == nil || moved != last.moved || !bytes.Equal(op.SID, last.sid) {
 		l.mu.Lock()
@@ -145,8 +158,8 @@ func (c *conn) pong() {
 }
 
 // laterInfo acts on an INFO that is not the first: the addresses of other
-// brokers, a new limit, the announcement of the end. If another broker is
-// known, a lame duck is left as soon as it has confirmed what it was handed.
+// brokers, a new limit, the announcement of the end, upon which the supervisor
+// moves to another broker.
 func (c *conn) laterInfo(arg []byte) error {
 	info, err := wire.ParseInfo(arg)
 	if err != nil {
@@ -168,13 +181,10 @@ func (c *conn) laterInfo(arg []byte) error {
 	}
 	l.takeInfo(c, info)
 	first := info.LameDuck && !c.lameDuck
-	if first && l.pool.len() > 1 {
-		c.leaving = true
-		c.askPing()
-	}
 	l.mu.Unlock()
 	if first {
 		c.lameDuck = true
+		token(c.ducked)
 		l.events.emit(Event{Kind: EventLameDuck, At: time.Now(), Server: c.server.String()})
 	}
 	return nil

@@ -74,6 +74,14 @@ func (r *registry) appendAll(dst []byte) []byte {
 	return dst
 }
 
+// appendEnd appends the operations that end every subscription.
+func (r *registry) appendEnd(dst []byte) []byte {
+	for sid := range r.bySID {
+		dst = wire.AppendUnsub(dst, sid, 0)
+	}
+	return dst
+}
+
 // compareSIDs compares decimal numbers without leading zeros.
 func compareSIDs(a, b string) int {
 	if len(a) != len(b) {

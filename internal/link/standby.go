@@ -32,8 +32,8 @@ func (l *Link) seekOpinion(c *conn) *standby {
 	s := &standby{cancel: cancel}
 	l.mu.Lock()
 	servers := []server{c.server}
-	if other, ok := l.pool.other(c.server.address); ok {
-		servers = append(servers, other)
+	if others := l.pool.others(c.server.address); len(others) > 0 {
+		servers = append(servers, others[0])
 	}
 	l.mu.Unlock()
 	wait := rand.N(l.cfg.Heartbeat.Bound()/standbyJitter + 1)
@@ -99,18 +99,28 @@ func (l *Link) takeOver(spare *conn) *conn {
 		spare.dismiss()
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(l.ctx, l.cfg.AttemptTimeout)
+	if !l.converse(l.ctx, spare, l.restore(spare, nil)) {
+		return nil
+	}
+	return spare
+}
+
+// converse says something and a PING on a connection that has no writer yet,
+// and reports whether the PONG came in time. If not, the connection is over.
+func (l *Link) converse(ctx context.Context, c *conn, words []byte) bool {
+	attempt, cancel := context.WithTimeout(ctx, l.cfg.AttemptTimeout)
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { spare.giveUp(l.overdue(l.ctx, "no PONG")) })
-	err := spare.greet(l.restore(spare, nil))
+	// Owned by this call, which waits for it when it has begun.
+	stop := context.AfterFunc(attempt, func() { c.giveUp(l.overdue(ctx, "no PONG")) })
+	err := c.greet(words)
 	if !stop() {
-		<-spare.gone
+		<-c.gone
 	}
-	if err == nil && !spare.isGone() {
-		return spare
+	if err == nil && !c.isGone() {
+		return true
 	}
-	spare.fail(err)
-	spare.wg.Wait()
+	c.fail(err)
+	c.wg.Wait()
 	l.forgetHello()
-	return nil
+	return false
 }

@@ -12,7 +12,7 @@ func (l *Link) supervise(c *conn) {
 	attempt := 0
 	for {
 		up := time.Now()
-		spare := l.attend(c)
+		spare, moved := l.attend(c)
 		c.wg.Wait()
 		unconfirmed, atRisk := l.detach(c)
 		if l.ctx.Err() != nil {
@@ -23,40 +23,87 @@ func (l *Link) supervise(c *conn) {
 		if l.backoff.restart(c.loss.At.Sub(up)) {
 			attempt = 0
 		}
-		deafFrom, lost := c.lastHeard(), c.loss
-		next, tries := l.takeOver(spare), 0
+		lost, deafFrom := c, c.lastHeard()
+		next, deafTo := l.succeed(spare, moved)
+		tries := 0
 		if next == nil {
-			next, tries = l.reconnect(attempt)
+			moved = false
+			if next, tries = l.reconnect(attempt); next == nil {
+				return
+			}
+			deafTo = next.confirmedAt
 		}
-		if next == nil {
-			return
+		if deafTo.Before(deafFrom) {
+			deafFrom = deafTo // subscribed before the other was left
 		}
 		c, attempt = next, attempt+tries
 		l.expire(c.confirmedAt)
 		l.attach(c, Event{Kind: EventResumed, At: c.confirmedAt, Server: c.server.String(), Attempt: tries,
-			DeafFrom: deafFrom, DeafTo: c.confirmedAt, Unconfirmed: unconfirmed, Loss: lost, PeerHeard: c.peerHeard()})
+			DeafFrom: deafFrom, DeafTo: deafTo, Unconfirmed: unconfirmed, Loss: lost.loss, PeerHeard: c.peerHeard()})
+		if moved {
+			l.arrive(c, lost)
+		}
 	}
 }
 
+// succeed makes the connection at hand the one to use, and returns it and since
+// when its subscriptions are in effect; nil if there is none or it has died as
+// well. One that has been moved to is asked once more whether all that came
+// until now is in.
+func (l *Link) succeed(spare *conn, moved bool) (*conn, time.Time) {
+	if !moved {
+		if spare = l.takeOver(spare); spare == nil {
+			return nil, time.Time{}
+		}
+		return spare, spare.confirmedAt
+	}
+	since := spare.confirmedAt
+	if !l.converse(l.ctx, spare, nil) {
+		return nil, time.Time{}
+	}
+	return spare, since
+}
+
 // attend waits until c is given up or Close is called. While c is suspected it
-// has a standby; the connection which that leaves is returned, or nil.
-func (l *Link) attend(c *conn) *conn {
+// has a standby, and when it turns out a lame duck it is left for another. The
+// connection at hand afterwards is returned, or nil, and whether it has moved:
+// whether the subscriptions are in effect on it.
+func (l *Link) attend(c *conn) (next *conn, moved bool) {
 	var second *standby
+	var away *move
+	var elsewhere chan *conn // of away, until it was received from
 	for {
 		select {
 		case <-c.gone:
-			return second.leave()
 		case <-l.ctx.Done():
 			c.giveUp(&Loss{Cause: CauseUser, Err: ErrClosed})
-			return second.leave()
 		case suspected := <-c.doubt:
 			second.leave().dismiss()
 			second = nil
 			if suspected && !l.cfg.NoStandby {
 				second = l.seekOpinion(c)
 			}
+			continue
+		case <-c.ducked:
+			away = l.startMove(c)
+			elsewhere = away.done
+			continue
+		case next = <-elsewhere:
+			away, elsewhere = nil, nil
+			if next != nil {
+				l.leave(c)
+			}
+			continue
 		}
+		break
 	}
+	spare := second.leave()
+	away.end()
+	if next == nil {
+		return spare, false
+	}
+	spare.dismiss()
+	return next, true
 }
 
 // reconnect tries until a server answers and returns the connection and the
@@ -153,6 +200,10 @@ func (l *Link) detach(c *conn) (Tally, []Message) {
 		tellPing(p.done, interrupted)
 	}
 	for _, p := range l.out.keepMessages() {
+		if c.loss.Cause == CauseLameDuck && !l.closing {
+			l.out.ping(p.done) // all before it was confirmed, so the next one can
+			continue
+		}
 		tellPing(p.done, interrupted)
 	}
 	l.out.wait(now)

@@ -95,6 +95,10 @@ func (c *conn) takeFront() {
 	for ; c.owedPongs > 0; c.owedPongs-- {
 		c.front = append(c.front, wire.PongLine...)
 	}
+	if c.leaving && !c.unsubbed {
+		c.unsubbed = true
+		c.front = c.link.subs.appendEnd(c.front)
+	}
 	if c.wantPing {
 		c.wantPing = false
 		now := time.Now()

@@ -1,0 +1,192 @@
+package link
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"vigil/internal/wire"
+)
+
+// cluster is two peers that hand every message sent with send to the
+// subscribers of both.
+type cluster struct {
+	*rig
+	other *peer
+
+	mu  sync.Mutex
+	got []string // guarded by mu
+}
+
+func (c *cluster) received() []string {
+	synctest.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.got)
+}
+
+func (c *cluster) send(n int) {
+	for _, p := range []*peer{c.peer, c.other} {
+		for i := range p.count() {
+			pc := p.conn(i)
+			pc.mu.Lock()
+			if sid, ok := pc.subs["s"]; ok {
+				text := fmt.Sprint(n)
+				fmt.Fprintf(pc.nc, "MSG s %s %d\r\n%s\r\n", sid, len(text), text)
+			}
+			pc.mu.Unlock()
+		}
+	}
+}
+
+func inCluster(t *testing.T, cfg Config, test func(c *cluster)) {
+	t.Helper()
+	pairOfBrokers(t, cfg, func(r *rig, other *peer) {
+		c := &cluster{rig: r, other: other}
+		if _, err := r.link.Subscribe("s", "", func(op *wire.Op) {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.got = append(c.got, string(op.Payload()))
+		}); err != nil {
+			t.Fatal(err)
+		}
+		r.flush()
+		test(c)
+	})
+}
+
+func TestLameDuckIsLeftWithoutADeafWindow(t *testing.T) {
+	inCluster(t, Config{}, func(c *cluster) {
+		c.net.Delay(address, 7*time.Millisecond)
+		c.net.Delay("other:4222", 11*time.Millisecond)
+		n := 0
+		feed := func(d time.Duration) {
+			for end := time.Now().Add(d); time.Now().Before(end); n++ {
+				c.send(n)
+				time.Sleep(time.Millisecond)
+			}
+		}
+		feed(50 * time.Millisecond)
+		flushed := make(chan error, 1)
+		c.peer.conn(0).send(`INFO {"headers":true,"ldm":true,"connect_urls":["broker:4222","other:4222"]}` + "\r\n")
+		feed(60 * time.Millisecond)
+		go func() { flushed <- c.link.Flush(c.t.Context()) }()
+		feed(400 * time.Millisecond)
+		time.Sleep(time.Second)
+
+		c.wantKinds("left in order", "connected, lame duck, lost, resumed")
+		if e := c.last(EventResumed); e.Deaf() != 0 || !strings.HasSuffix(e.String(), ": never deaf") {
+			t.Errorf("event %v", e)
+		}
+		if err := <-flushed; err != nil {
+			t.Errorf("a Flush amid the move: %v", err)
+		}
+		if len(c.received()) != n {
+			t.Errorf("%d messages, want %d", len(c.received()), n)
+		}
+		for i, m := range c.received() {
+			if m != fmt.Sprint(i) {
+				t.Fatalf("message %d is %s", i, m)
+			}
+		}
+		ops := c.peer.conn(0).told()
+		if last := ops[len(ops)-1]; last != "UNSUB 1 0" {
+			t.Errorf("the lame duck was told %q last", last)
+		}
+	})
+}
+
+// Subscriptions made and ended while moving are in effect afterwards.
+func TestSubscribeWhileMoving(t *testing.T) {
+	inCluster(t, Config{}, func(c *cluster) {
+		c.net.Delay("other:4222", 50*time.Millisecond)
+		first := ""
+		c.peer.conn(0).send(`INFO {"headers":true,"ldm":true}` + "\r\n")
+		for i := range 30 {
+			sid, err := c.link.Subscribe(fmt.Sprint("x", i), "", func(*wire.Op) {})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if i == 0 {
+				first = sid
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		if err := c.link.Unsubscribe(first, 0); err != nil {
+			t.Fatal(err)
+		}
+		c.flush()
+		told := strings.Join(c.other.conn(0).told(), ",") + ","
+		for i := range 30 {
+			if k := strings.Count(told, fmt.Sprintf("SUB x%d ", i)); k != 1 {
+				t.Errorf("the other broker was told %d times of x%d", k, i)
+			}
+		}
+		if !strings.Contains(told, ",UNSUB "+first+" 0,") {
+			t.Errorf("told %s", told)
+		}
+	})
+}
+
+// A lame duck that dies amid the move is lost like any other broker.
+func TestLameDuckDiesWhileMoving(t *testing.T) {
+	for after := time.Duration(0); after < 100*time.Millisecond; after += 3 * time.Millisecond {
+		inCluster(t, Config{}, func(c *cluster) {
+			c.net.Delay("other:4222", 10*time.Millisecond)
+			c.peer.conn(0).send(`INFO {"headers":true,"ldm":true}` + "\r\n")
+			time.Sleep(after)
+			c.peer.conn(0).nc.Close()
+			time.Sleep(5 * time.Second)
+			if s := c.link.Status(); s.State != StateConnected || s.Server != "nats://other:4222" {
+				t.Errorf("after %v: %+v", after, s)
+			}
+			c.send(1)
+			time.Sleep(time.Second)
+			if len(c.received()) != 1 {
+				t.Errorf("after %v: got %q", after, c.received())
+			}
+			if n := c.other.open(); n != 1 {
+				t.Errorf("after %v: %d connections", after, n)
+			}
+		})
+	}
+}
+
+// Of equal messages none is lost; those of the hand-over may come twice.
+func TestMovingAmidEqualMessages(t *testing.T) {
+	inCluster(t, Config{}, func(c *cluster) {
+		c.net.Delay("other:4222", 10*time.Millisecond)
+		c.peer.conn(0).send(`INFO {"headers":true,"ldm":true}` + "\r\n")
+		const messages = 300
+		for range messages {
+			c.send(7)
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		if n := len(c.received()); n < messages || n > messages+100 {
+			t.Errorf("%d of %d", n, messages)
+		}
+	})
+}
+
+func TestCloseWhileMoving(t *testing.T) {
+	for after := time.Duration(0); after < 80*time.Millisecond; after += 2 * time.Millisecond {
+		inCluster(t, Config{}, func(c *cluster) {
+			c.net.Delay("other:4222", 10*time.Millisecond)
+			c.peer.conn(0).send(`INFO {"headers":true,"ldm":true}` + "\r\n")
+			time.Sleep(after)
+			ctx, cancel := context.WithCancel(c.t.Context())
+			go c.link.Flush(ctx)
+			synctest.Wait()
+			if err := c.link.Close(); err != nil {
+				t.Errorf("after %v: %v", after, err)
+			}
+			cancel()
+		})
+	}
+}
