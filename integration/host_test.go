@@ -21,8 +21,9 @@ type host struct {
 	mode   fault.Mode
 	site   fault.Site // nil on loopback
 
-	proc *fault.Process
-	addr string // host:port that clients dial
+	proc   *fault.Process
+	addr   string // host:port that clients dial
+	routes string // of a cluster's member, for routesEnv
 }
 
 // newHost starts the named broker, which goes at the end of the test.
@@ -50,6 +51,9 @@ func (h *host) start(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	c := brokerCommand(h.broker)
+	if h.routes != "" {
+		c.Env = append(c.Env, routesEnv+"="+h.routes)
+	}
 	var err error
 	if h.site != nil {
 		h.proc, err = h.site.Start(ctx, c)

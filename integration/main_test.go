@@ -18,6 +18,10 @@ import (
 // brokerEnv makes this binary serve the broker that it names.
 const brokerEnv = "VIGIL_INTEGRATION_BROKER"
 
+// routesEnv makes that broker a member of a cluster: the addresses for routes,
+// its own first.
+const routesEnv = "VIGIL_INTEGRATION_ROUTES"
+
 // requireEnv makes tests fail that would be skipped for want of namespaces.
 const requireEnv = "VIGIL_REQUIRE_NAMESPACES"
 
@@ -36,7 +40,11 @@ func TestMain(m *testing.M) {
 
 // serve is the child's side of brokerCommand.
 func serve(name string) int {
-	if err := lab.Serve(name, os.Args[1], lab.ServeOptions{}, os.Stdout); err != nil {
+	var o lab.ServeOptions
+	if routes := strings.Split(os.Getenv(routesEnv), ","); len(routes) > 1 {
+		o.Cluster, o.Routes = routes[0], routes[1:]
+	}
+	if err := lab.Serve(name, os.Args[1], o, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

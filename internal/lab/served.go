@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"os"
 	"os/signal"
 	"runtime/pprof"
@@ -46,6 +47,10 @@ type ServeOptions struct {
 	// PingInterval is how long a client is silent before it is pinged. 0 is the
 	// broker's default.
 	PingInterval time.Duration
+	// Cluster is the address on which a nats-server listens for its cluster's
+	// routes, and Routes those of the other servers. "" is no cluster.
+	Cluster string
+	Routes  []string
 	// CPUProfile is the file that a profile of the process is written to when
 	// it is told to end. "" is none.
 	CPUProfile string
@@ -62,7 +67,7 @@ func Serve(name, addr string, o ServeOptions, out io.Writer) (err error) {
 		}
 		defer func() { err = errors.Join(err, finish()) }()
 	}
-	url, stop, err := listen(name, addr, o.PingInterval)
+	url, stop, err := listen(name, addr, o)
 	if err != nil {
 		return err
 	}
@@ -94,7 +99,7 @@ func profile(file string) (finish func() error, err error) {
 	}, nil
 }
 
-func listen(name, addr string, pingInterval time.Duration) (url string, stop func(), err error) {
+func listen(name, addr string, o ServeOptions) (url string, stop func(), err error) {
 	host, text, err := net.SplitHostPort(addr)
 	if err != nil {
 		return "", nil, fmt.Errorf("lab: serve %s: address: %w", name, err)
@@ -108,19 +113,28 @@ func listen(name, addr string, pingInterval time.Duration) (url string, stop fun
 	}
 	switch name {
 	case Vigil:
-		b, err := broker.Start(broker.Config{Host: host, Port: port, PingInterval: pingInterval})
+		if o.Cluster != "" {
+			return "", nil, fmt.Errorf("lab: serve %s: it knows no clusters", name)
+		}
+		b, err := broker.Start(broker.Config{Host: host, Port: port, PingInterval: o.PingInterval})
 		if err != nil {
 			return "", nil, err
 		}
 		return b.URL(), func() { _ = b.Shutdown(context.Background()) }, nil
 	case NATSServer:
-		return listenNATS(host, port, pingInterval)
+		return listenNATS(host, port, o)
 	}
 	return "", nil, fmt.Errorf("lab: serve: unknown broker %q: want %s or %s", name, Vigil, NATSServer)
 }
 
-func listenNATS(host string, port int, pingInterval time.Duration) (url string, stop func(), err error) {
-	s, err := server.NewServer(&server.Options{Host: host, Port: port, PingInterval: pingInterval, NoSigs: true, NoLog: true})
+func listenNATS(host string, port int, o ServeOptions) (url string, stop func(), err error) {
+	options := &server.Options{Host: host, Port: port, PingInterval: o.PingInterval, NoSigs: true, NoLog: true}
+	if o.Cluster != "" {
+		if err := cluster(options, o); err != nil {
+			return "", nil, fmt.Errorf("lab: serve %s: %w", NATSServer, err)
+		}
+	}
+	s, err := server.NewServer(options)
 	if err != nil {
 		return "", nil, fmt.Errorf("lab: serve %s: %w", NATSServer, err)
 	}
@@ -131,4 +145,21 @@ func listenNATS(host string, port int, pingInterval time.Duration) (url string, 
 		return "", nil, fmt.Errorf("lab: serve %s on %s:%d: not ready within %v; is the port in use?", NATSServer, host, port, startTimeout)
 	}
 	return s.ClientURL(), s.Shutdown, nil
+}
+
+// cluster makes a server a member of a cluster.
+func cluster(options *server.Options, o ServeOptions) error {
+	host, text, err := net.SplitHostPort(o.Cluster)
+	if err != nil {
+		return fmt.Errorf("cluster address: %w", err)
+	}
+	port, err := strconv.Atoi(text)
+	if err != nil {
+		return fmt.Errorf("cluster port %q: want a number", text)
+	}
+	options.Cluster = server.ClusterOpts{Name: "vigil", Host: host, Port: port}
+	for _, r := range o.Routes {
+		options.Routes = append(options.Routes, &url.URL{Scheme: "nats-route", Host: r})
+	}
+	return nil
 }

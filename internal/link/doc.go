@@ -30,7 +30,7 @@
 // pool (whom), classify (why nobody answers), ledger (what is confirmed),
 // outQueue (what is to be sent, and what of it survives a loss), registry (what
 // to restore), inbox (what was read), routed and mutual (what the broker does
-// and hears). What acts is thin: open, greet, reader, writer, watcher, standby,
+// and hears). What acts is thin: open, greet, reader, writer, watcher, standby, move,
 // supervise.
 //
 // # Goroutines
@@ -40,6 +40,7 @@
 //	supervisor   Connect       Close                  Close
 //	dials        an attempt    the first's answer     the attempt
 //	standbys     a suspicion   its end                the supervisor
+//	move         a lame duck   the other's PONG       the supervisor
 //	reader       an attempt    its connection's loss  the attempt, the supervisor
 //	writer       attach        its connection's loss  the supervisor
 //	watcher      attach        its connection's loss  the supervisor
@@ -76,6 +77,9 @@
 // the first that was answered takes over, and the subscriptions are restored in
 // one round trip; if the broker is heard again, nobody is told.
 //
+// A broker that announces its end, a lame duck, is left for another one without
+// a deaf window: see move.go.
+//
 // A PONG that waits behind other bytes of the broker is no death: Status.PongAge
 // tells how long it does. This process or the whole machine may have stood
 // still: then the heartbeat starts afresh.
@@ -104,8 +108,8 @@
 //
 //   - confirmed: a PONG came behind it;
 //   - unconfirmed: the socket took its last byte and no PONG came. The broker
-//     may or may not have it. It is counted, told with Lost and Resumed, and not
-//     sent again;
+//     may or may not have it. It is counted, told with Lost and Resumed, and sent
+//     again with Config.Resend alone;
 //   - kept: the socket did not take its last byte, so nobody can have understood
 //     it. It is sent whole on the next connection, in order, behind the
 //     subscriptions and before what is published later.
