@@ -74,9 +74,13 @@ func receiver(t testing.TB) (*conn, []byte) {
 }
 
 func feed(t testing.TB, c *conn, stream []byte, last *lookup) {
-	c.in.got(copy(c.in.room(), stream))
-	if err := c.handleAll(last); err != nil {
-		t.Fatal(err)
+	for rest := stream; len(rest) > 0; {
+		n := copy(c.in.room(), rest)
+		c.in.got(n)
+		rest = rest[n:]
+		if err := c.handleAll(last); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

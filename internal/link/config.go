@@ -85,8 +85,8 @@ type Config struct {
 	AttemptTimeout time.Duration
 
 	// RetryBase and RetryCap bound the waits between attempts: full jitter
-	// over RetryBase, doubled with each round over the servers, up to
-	// RetryCap. 0 is DefaultRetryBase and DefaultRetryCap.
+	// over RetryBase, growing to twice the time since the loss, up to RetryCap.
+	// 0 is DefaultRetryBase and DefaultRetryCap.
 	RetryBase, RetryCap time.Duration
 
 	// KeepTrying makes Connect try again until its context ends, instead of

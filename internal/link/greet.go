@@ -161,7 +161,7 @@ func (l *Link) connectFirst(ctx context.Context) (*conn, error) {
 	for attempt := 0; ; attempt++ {
 		l.mu.Lock()
 		s, servers := l.pool.next(), l.pool.len()
-		wait := l.backoff.wait(attempt-servers, servers, took, l.rng)
+		wait := l.backoff.wait(time.Since(l.base), took, l.rng)
 		l.mu.Unlock()
 		if attempt >= servers {
 			if !l.cfg.KeepTrying {

@@ -2,8 +2,12 @@ package link
 
 import "vigil/internal/wire"
 
-// readSize is how much is read at once, and how much room there is at least.
-const readSize = 64 << 10
+// readSize is how much is read at once by a connection on which much comes, and
+// firstRead by one that is idle, of which a process may have many thousands.
+const (
+	readSize  = 64 << 10
+	firstRead = 4 << 10
+)
 
 // shrinkAbove is the size of the buffer above which it is replaced by a small
 // one as soon as a large message has been handled.
@@ -17,11 +21,12 @@ type inbox struct {
 	op         wire.Op // the operation parsed last
 	buf        []byte
 	start, end int
+	filled     bool // the last read took all the room
 }
 
 func (b *inbox) init() {
 	b.parser = wire.Parser{Side: wire.FromBroker, MaxControlLine: maxControlLine, MaxPayload: maxInbound}
-	b.buf = make([]byte, readSize)
+	b.buf = make([]byte, firstRead)
 }
 
 // next parses the next operation; false means that more bytes are needed. What
@@ -44,15 +49,16 @@ func (b *inbox) next(op *wire.Op) (bool, error) {
 }
 
 // room returns where to read to. It moves an operation that is incomplete to
-// the front, and doubles the buffer for one that fills it.
+// the front, doubles the buffer for one that fills it, and takes one of readSize
+// when a read has filled a small one.
 func (b *inbox) room() []byte {
 	rest := b.end - b.start
 	switch {
 	case rest == 0 && len(b.buf) > shrinkAbove:
 		b.buf = make([]byte, readSize)
-	case rest == len(b.buf):
-		larger := make([]byte, 2*len(b.buf))
-		copy(larger, b.buf)
+	case rest == len(b.buf), b.filled && len(b.buf) < readSize:
+		larger := make([]byte, max(2*len(b.buf), readSize))
+		copy(larger, b.buf[b.start:b.end])
 		b.buf = larger
 	case b.start > 0:
 		copy(b.buf, b.buf[b.start:b.end])
@@ -62,4 +68,7 @@ func (b *inbox) room() []byte {
 }
 
 // got notes that n bytes were read to where room said.
-func (b *inbox) got(n int) { b.end += n }
+func (b *inbox) got(n int) {
+	b.end += n
+	b.filled = b.end == len(b.buf)
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -15,10 +16,18 @@ const (
 	// after two more: whoever relies on that finds a host that came back that
 	// much later.
 	dialAgain = 250 * time.Millisecond
-	// maxDials bounds the dials under way at the same time, those of the
-	// default AttemptTimeout.
-	maxDials = 8
+	// maxDials bounds the dials under way at the same time: with their
+	// repetitions a second later, four leave no gap in the default
+	// AttemptTimeout.
+	maxDials = 4
+	// maxRepeats bounds the dials of the process beside the first of each
+	// attempt. When so many are not answered, it is not for a SYN that got
+	// lost, and a broker that is back must not be met by all of them.
+	maxRepeats = 256
 )
+
+// repeats counts these dials.
+var repeats atomic.Int64
 
 // open opens the transport. While nothing is heard of the host, not even a
 // refusal, another dial is started each dialAgain; the first answer counts, and
@@ -44,14 +53,20 @@ func (l *Link) open(ctx context.Context, address string) (net.Conn, error) {
 	timer := time.NewTicker(dialAgain)
 	defer timer.Stop()
 	for n := 0; ; {
-		if n < maxDials {
+		first := n == 0
+		if first || n < maxDials && repeats.Add(1) <= maxRepeats {
 			n++
 			// Owned by this call, which waits for it. Ends with its dial, at
 			// the latest with ctx.
 			dials.Go(func() {
 				nc, err := l.cfg.Dial(ctx, "tcp", address)
+				if !first {
+					repeats.Add(-1)
+				}
 				answers <- answer{nc, err}
 			})
+		} else if n < maxDials {
+			repeats.Add(-1)
 		}
 		select {
 		case first := <-answers:

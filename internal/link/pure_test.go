@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -115,41 +116,63 @@ func TestPool(t *testing.T) {
 func TestBackoff(t *testing.T) {
 	b := backoff{50 * time.Millisecond, 2 * time.Second}
 	rng := rand.New(rand.NewPCG(1, 2))
-	for _, tc := range []struct {
-		attempt, servers int
-		limit            time.Duration
-	}{
-		{0, 1, 50 * time.Millisecond}, {1, 1, 100 * time.Millisecond}, {5, 1, 1600 * time.Millisecond},
-		{6, 1, 2 * time.Second}, {1 << 30, 1, 2 * time.Second}, {2, 3, 50 * time.Millisecond},
-		{3, 3, 100 * time.Millisecond}, {-5, 2, 50 * time.Millisecond},
+	for _, tc := range []struct{ since, limit time.Duration }{
+		{0, 50 * time.Millisecond}, {20 * time.Millisecond, 50 * time.Millisecond}, {100 * time.Millisecond, 200 * time.Millisecond},
+		{900 * time.Millisecond, 1800 * time.Millisecond}, {1100 * time.Millisecond, 2 * time.Second}, {time.Hour, 2 * time.Second},
 	} {
 		var low, high, sum time.Duration
 		low = time.Hour
 		const n = 2000
 		for range n {
-			d := b.wait(tc.attempt, tc.servers, 0, rng)
+			d := b.wait(tc.since, 0, rng)
 			low, high, sum = min(low, d), max(high, d), sum+d
 		}
 		if low < 0 || high >= tc.limit || low > tc.limit/50 || high < tc.limit*49/50 {
-			t.Errorf("attempt %d of %d servers: from %v to %v, want full jitter below %v", tc.attempt, tc.servers, low, high, tc.limit)
+			t.Errorf("%v after the loss: from %v to %v, want full jitter below %v", tc.since, low, high, tc.limit)
 		}
 		if mean := sum / n; mean < tc.limit*45/100 || mean > tc.limit*55/100 {
-			t.Errorf("attempt %d: mean %v", tc.attempt, mean)
+			t.Errorf("%v after the loss: mean %v", tc.since, mean)
 		}
 	}
-	if d := b.wait(9, 1, 2*time.Second, rng); d != 0 {
+	if d := b.wait(time.Minute, 2*time.Second, rng); d != 0 {
 		t.Errorf("after an attempt of 2 s: %v, want none", d)
 	}
 	for range 100 {
-		if d := b.wait(9, 1, 1900*time.Millisecond, rng); d > 100*time.Millisecond {
+		if d := b.wait(time.Minute, 1900*time.Millisecond, rng); d > 100*time.Millisecond {
 			t.Errorf("after an attempt of 1.9 s: %v", d)
 		}
 	}
-	if (backoff{}).wait(3, 1, 0, rng) != 0 {
+	if (backoff{}).wait(time.Minute, 0, rng) != 0 {
 		t.Error("no base, no wait")
 	}
 	if b.restart(3*time.Second) || !b.restart(4*time.Second) {
 		t.Error("restart")
+	}
+}
+
+// Clients that lost the same broker do not come back all at once, whenever it
+// does.
+func TestBackoffOfAHerd(t *testing.T) {
+	b := backoff{DefaultRetryBase, DefaultRetryCap}
+	rng := rand.New(rand.NewPCG(3, 4))
+	const clients, bucket = 10_000, 250 * time.Millisecond
+	for _, up := range []time.Duration{500 * time.Millisecond, 2 * time.Second, 10 * time.Second, time.Minute} {
+		buckets := make([]int, 1)
+		for range clients {
+			at := time.Duration(0)
+			for at < up { // refused, at once
+				at += b.wait(at, 0, rng)
+			}
+			k := int((at - up) / bucket)
+			for len(buckets) <= k {
+				buckets = append(buckets, 0)
+			}
+			buckets[k]++
+		}
+		mean := float64(clients) / float64(len(buckets))
+		if peak := float64(slices.Max(buckets)); peak > 3*mean {
+			t.Errorf("back after %v: %v, the most are %.1f times the mean", up, buckets, peak/mean)
+		}
 	}
 }
 

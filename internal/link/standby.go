@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 )
 
 // standby is a second opinion on a suspected peer: other connections, to the
@@ -21,13 +22,28 @@ type standby struct {
 	kept *conn // the first that was answered
 }
 
-// standbyJitter is the share of the heartbeat's bound over which the clients of
-// one broker spread their second opinions. A third of the bound is left from a
-// suspicion to the verdict.
-const standbyJitter = 12
+// Second opinions must not become a herd: a broker that was merely slow would
+// get all its clients twice.
+const (
+	// standbyJitter is the share of the heartbeat's bound over which the clients
+	// of one broker spread them. A third of the bound is left from a suspicion
+	// to the verdict.
+	standbyJitter = 6
+	// maxStandbys bounds those of one process at a time. With more connections
+	// under suspicion the trouble is not one connection's, and may be our own.
+	maxStandbys = 64
+)
 
-// seekOpinion starts a standby for c.
+// standbys counts the standbys of the process.
+var standbys atomic.Int64
+
+// seekOpinion starts a standby for c, unless the process has many; then it
+// returns nil.
 func (l *Link) seekOpinion(c *conn) *standby {
+	if standbys.Add(1) > maxStandbys {
+		standbys.Add(-1)
+		return nil
+	}
 	ctx, cancel := context.WithCancel(l.ctx)
 	s := &standby{cancel: cancel}
 	l.mu.Lock()
@@ -77,6 +93,7 @@ func (s *standby) leave() *conn {
 	}
 	s.cancel()
 	s.dials.Wait()
+	standbys.Add(-1)
 	return s.kept
 }
 

@@ -9,7 +9,7 @@ import (
 // for it and brings up another one, for ever. It ends with Close.
 func (l *Link) supervise(c *conn) {
 	defer l.end()
-	attempt := 0
+	trouble := l.base // since when there is no connection that lasted
 	for {
 		up := time.Now()
 		spare, moved := l.attend(c)
@@ -21,14 +21,14 @@ func (l *Link) supervise(c *conn) {
 		}
 		l.events.emit(Event{Kind: EventLost, At: c.loss.At, Server: c.loss.Server, Loss: c.loss, Unconfirmed: unconfirmed, AtRisk: atRisk})
 		if l.backoff.restart(c.loss.At.Sub(up)) {
-			attempt = 0
+			trouble = c.loss.At
 		}
 		lost, deafFrom := c, c.lastHeard()
 		next, deafTo := l.succeed(spare, moved)
 		tries := 0
 		if next == nil {
 			moved = false
-			if next, tries = l.reconnect(attempt); next == nil {
+			if next, tries = l.reconnect(trouble); next == nil {
 				return
 			}
 			deafTo = next.confirmedAt
@@ -36,7 +36,7 @@ func (l *Link) supervise(c *conn) {
 		if deafTo.Before(deafFrom) {
 			deafFrom = deafTo // subscribed before the other was left
 		}
-		c, attempt = next, attempt+tries
+		c = next
 		l.expire(c.confirmedAt)
 		l.attach(c, Event{Kind: EventResumed, At: c.confirmedAt, Server: c.server.String(), Attempt: tries,
 			DeafFrom: deafFrom, DeafTo: deafTo, Unconfirmed: unconfirmed, Loss: lost.loss, PeerHeard: c.peerHeard()})
@@ -107,15 +107,15 @@ func (l *Link) attend(c *conn) (next *conn, moved bool) {
 }
 
 // reconnect tries until a server answers and returns the connection and the
-// number of attempts it took, or nil after Close. attempt counts those that did
-// not lead to a lasting connection before.
-func (l *Link) reconnect(attempt int) (*conn, int) {
+// number of attempts it took, or nil after Close. since is when the trouble
+// began.
+func (l *Link) reconnect(since time.Time) (*conn, int) {
 	var failed error
 	var took time.Duration
 	for tries := 1; ; tries++ {
 		l.mu.Lock()
 		s := l.pool.next()
-		wait := l.backoff.wait(attempt+tries-1, l.pool.len(), took, l.rng)
+		wait := l.backoff.wait(time.Since(since), took, l.rng)
 		l.mu.Unlock()
 		l.tellRetry(s, tries, wait, failed)
 		l.expire(time.Now())
