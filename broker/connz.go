@@ -85,13 +85,18 @@ func (c *client) tellOfWas(was *wire.Was) {
 	if was.ServerID != b.info.ServerID || c.session.options.Protocol < 1 {
 		return
 	}
+	var heard time.Time
 	b.mu.Lock()
-	old := b.clients[was.ClientID]
+	if old := b.clients[was.ClientID]; old != nil {
+		heard = b.started.Add(time.Duration(old.heard.Load()))
+	} else if gone := b.gone.find(was.ClientID); gone != nil {
+		heard = gone.LastActivity
+	}
 	b.mu.Unlock()
-	if old == nil {
+	if heard.IsZero() {
 		return
 	}
-	ago := time.Since(b.started.Add(time.Duration(old.heard.Load()))).Milliseconds()
+	ago := time.Since(heard).Milliseconds()
 	info := b.infoFor(c)
 	info.WasHeard = &ago
 	own := c.publish.own()

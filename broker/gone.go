@@ -46,6 +46,25 @@ func (g *goneClients) add(record *connInfo, t traffic) {
 	}
 }
 
+// maxLookBack bounds how many of the last clients to end are looked at when one
+// comes back.
+const maxLookBack = 1024
+
+// find returns the record of the client with this number, nil if it is not
+// among those that ended lately.
+func (g *goneClients) find(id uint64) *connInfo {
+	for i := range min(len(g.ring), maxLookBack) {
+		at := g.next - 1 - i
+		if at < 0 {
+			at += len(g.ring)
+		}
+		if g.ring[at].CID == id {
+			return g.ring[at]
+		}
+	}
+	return nil
+}
+
 // record tells about a client that has ended.
 func (c *client) record() *connInfo {
 	now := time.Now().UTC()

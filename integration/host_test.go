@@ -24,12 +24,20 @@ type host struct {
 	proc   *fault.Process
 	addr   string // host:port that clients dial
 	routes string // of a cluster's member, for routesEnv
+	feed   string // the subject that it feeds from within, for feedEnv
 }
 
 // newHost starts the named broker, which goes at the end of the test.
 func newHost(t *testing.T, mode fault.Mode, broker string) *host {
 	t.Helper()
-	h := &host{broker: broker, mode: mode, addr: "127.0.0.1:0"}
+	return newFeedingHost(t, mode, broker, "")
+}
+
+// newFeedingHost is newHost with a broker that publishes numbers to a subject
+// from within.
+func newFeedingHost(t *testing.T, mode fault.Mode, broker, subject string) *host {
+	t.Helper()
+	h := &host{broker: broker, mode: mode, addr: "127.0.0.1:0", feed: subject}
 	if mode == fault.PacketsDropped {
 		needPackets(t)
 	}
@@ -53,6 +61,9 @@ func (h *host) start(t *testing.T) {
 	c := brokerCommand(h.broker)
 	if h.routes != "" {
 		c.Env = append(c.Env, routesEnv+"="+h.routes)
+	}
+	if h.feed != "" {
+		c.Env = append(c.Env, feedEnv+"="+h.feed)
 	}
 	var err error
 	if h.site != nil {

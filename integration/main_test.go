@@ -1,10 +1,12 @@
 package integration_test
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +15,7 @@ import (
 
 	"vigil/internal/fault"
 	"vigil/internal/lab"
+	"vigil/publisher"
 )
 
 // brokerEnv makes this binary serve the broker that it names.
@@ -21,6 +24,10 @@ const brokerEnv = "VIGIL_INTEGRATION_BROKER"
 // routesEnv makes that broker a member of a cluster: the addresses for routes,
 // its own first.
 const routesEnv = "VIGIL_INTEGRATION_ROUTES"
+
+// feedEnv makes that broker publish numbers to this subject from its own host,
+// where no cut reaches.
+const feedEnv = "VIGIL_INTEGRATION_FEED"
 
 // requireEnv makes tests fail that would be skipped for want of namespaces.
 const requireEnv = "VIGIL_REQUIRE_NAMESPACES"
@@ -44,11 +51,30 @@ func serve(name string) int {
 	if routes := strings.Split(os.Getenv(routesEnv), ","); len(routes) > 1 {
 		o.Cluster, o.Routes = routes[0], routes[1:]
 	}
+	if subject := os.Getenv(feedEnv); subject != "" {
+		go feedFromWithin(os.Args[1], subject)
+	}
 	if err := lab.Serve(name, os.Args[1], o, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return 0
+}
+
+// feedFromWithin publishes numbers until the process ends.
+func feedFromWithin(addr, subject string) {
+	pub, err := publisher.Connect(context.Background(), addr, publisher.Config{KeepTrying: true})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "feed:", err)
+		return
+	}
+	for n := 0; ; n++ {
+		if err := pub.Publish(context.Background(), subject, strconv.AppendInt(nil, int64(n), 10)); err != nil {
+			fmt.Fprintln(os.Stderr, "feed:", err)
+			return
+		}
+		time.Sleep(gently)
+	}
 }
 
 // brokerCommand starts this binary again as the named broker.

@@ -35,8 +35,8 @@ const (
 	// CauseNotReading: the peer's kernel is alive, but its process takes
 	// nothing from it any more: the window is zero.
 	CauseNotReading
-	// CauseUnheard: bytes come from the peer, but it acknowledges nothing we
-	// send: the way to it is cut, and only that one.
+	// CauseUnheard: something comes from the peer, be it what it sends again, but
+	// it acknowledges nothing we send: the way to it is cut, and only that one.
 	CauseUnheard
 	// CauseNotDelivering: the broker answers PINGs, and does not deliver what
 	// is published to us. Found by Config.RoutedProbe alone.
@@ -126,7 +126,7 @@ func (l *Loss) Error() string {
 	switch {
 	case l.Cause == CauseUnheard && !l.PeerHeard.IsZero():
 		return fmt.Sprintf("stale: %v (it says that it last heard us %s ago)", CauseUnheard, seconds(l.At.Sub(l.PeerHeard)))
-	case l.Cause == CauseUnheard:
+	case l.Cause == CauseUnheard && l.TCP.Arrived == 0:
 		return fmt.Sprintf("stale: %v (%s)", l.Cause, count(int64(l.TCP.Retransmits), "retransmission"))
 	case l.Cause == CauseNotDelivering:
 		return fmt.Sprintf("stale: %v: %v", l.Cause, l.Err)

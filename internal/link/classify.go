@@ -30,8 +30,22 @@ type TCPEvidence struct {
 	// Probes counts the kernel's window probes in a row that nobody has
 	// acknowledged.
 	Probes int
+	// Arrived counts the segments that came since the heartbeat's first probe:
+	// nothing that is new, if the heartbeat still waits, but what the peer sends
+	// again because our acknowledgements do not reach it.
+	Arrived int
 	// Unsent counts the bytes that wait in our kernel.
 	Unsent int
+
+	segments uint32 // received in all
+}
+
+// since returns the evidence with Arrived counted from an earlier look.
+func (e TCPEvidence) since(earlier TCPEvidence) TCPEvidence {
+	if e.Known && earlier.Known {
+		e.Arrived = int(e.segments - earlier.segments) // the counter may wrap
+	}
+	return e
 }
 
 // ackSlack is the resolution of the kernel's clock, in which SinceAck is
@@ -56,6 +70,9 @@ func classify(hb heartbeat.Evidence, tcp TCPEvidence) Cause {
 	case tcp.ZeroWindow && tcp.Probes < 2 && tcp.SinceAck+ackSlack < hb.Silence:
 		return CauseNotReading
 	case tcp.Unacked > 0 && (tcp.Backoff > 0 || tcp.Retransmits > 0):
+		if tcp.Arrived > 0 && !acknowledged {
+			return CauseUnheard
+		}
 		return CauseHostGone
 	case acknowledged && !tcp.ZeroWindow:
 		return CauseFrozen

@@ -192,6 +192,8 @@ func TestClassify(t *testing.T) {
 		{"host gone: probes unacknowledged, retransmitted", TCPEvidence{Known: true, Unacked: 3, Backoff: 2, Retransmits: 2, SinceAck: ms(1800)}, CauseHostGone},
 		{"host gone amid a stream", TCPEvidence{Known: true, Unacked: 40, Backoff: 3, SinceAck: ms(1750), Unsent: 1 << 20}, CauseHostGone},
 		{"host gone, nothing retransmitted yet", TCPEvidence{Known: true, Unacked: 3, SinceAck: ms(1800)}, CauseHostGone},
+		{"the way to it is cut: it sends again what we cannot acknowledge", TCPEvidence{Known: true, Unacked: 1, Backoff: 2, Retransmits: 2, SinceAck: ms(1788), Arrived: 1}, CauseUnheard},
+		{"an acknowledgement came after the first probe", TCPEvidence{Known: true, Unacked: 1, Backoff: 1, Retransmits: 1, SinceAck: ms(500), Arrived: 2}, CauseHostGone},
 		{"frozen: each probe acknowledged", TCPEvidence{Known: true, SinceAck: ms(300)}, CauseFrozen},
 		{"frozen: the last probe is just under way", TCPEvidence{Known: true, Unacked: 1, SinceAck: ms(300)}, CauseFrozen},
 		{"frozen, the first probe's acknowledgement only", TCPEvidence{Known: true, SinceAck: ms(905)}, CauseFrozen},
@@ -206,6 +208,16 @@ func TestClassify(t *testing.T) {
 		if got := classify(hb, tc.tcp); got != tc.want {
 			t.Errorf("%s: %v, want %v", tc.why, got, tc.want)
 		}
+	}
+}
+
+func TestArrivedIsCountedFromTheFirstProbe(t *testing.T) {
+	earlier := TCPEvidence{Known: true, segments: 1<<32 - 2}
+	if e := (TCPEvidence{Known: true, segments: 3}).since(earlier); e.Arrived != 5 {
+		t.Errorf("%d segments, want 5, with a counter that wrapped", e.Arrived)
+	}
+	if e := (TCPEvidence{Known: true, segments: 3}).since(TCPEvidence{}); e.Arrived != 0 {
+		t.Errorf("%d segments since a look that told nothing", e.Arrived)
 	}
 }
 

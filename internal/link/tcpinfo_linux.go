@@ -28,5 +28,6 @@ func lookAtTCP(nc net.Conn) TCPEvidence {
 		ZeroWindow: info.Snd_wnd == 0 && info.Notsent_bytes > 0,
 		Probes:     int(info.Probes),
 		Unsent:     int(info.Notsent_bytes),
+		segments:   info.Segs_in,
 	}
 }

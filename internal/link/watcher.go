@@ -17,6 +17,7 @@ type watcher struct {
 
 	slept  time.Duration // how long the machine had been suspended at the last round
 	routed time.Time     // when the next message to ourselves is due, zero for never
+	asked  TCPEvidence   // as of the first probe of this silence
 	looked time.Time     // the last byte heard when TCP was looked at for a hint
 	broken bool          // the last promise told
 }
@@ -76,8 +77,12 @@ func (w *watcher) round(now time.Time) (next time.Time, loss *Loss) {
 	if loss == nil {
 		loss = w.unheard(state.oldest, now)
 	}
+	evidence := d.Evidence(now)
+	if action == heartbeat.Probe && evidence.Probes == 1 {
+		w.asked = lookAtTCP(c.nc)
+	}
 	if action == heartbeat.Dead {
-		evidence, tcp := d.Evidence(now), lookAtTCP(c.nc)
+		tcp := lookAtTCP(c.nc).since(w.asked)
 		loss = &Loss{Cause: classify(evidence, tcp), Evidence: evidence, TCP: tcp}
 	}
 	if loss != nil {
@@ -85,7 +90,7 @@ func (w *watcher) round(now time.Time) (next time.Time, loss *Loss) {
 		return time.Time{}, loss
 	}
 	if after := d.State(); after != before {
-		c.tellState(after, silence, d.Evidence(now), now)
+		w.tellState(after, silence, evidence, now)
 	}
 	w.tellPromise(d.Promise(), now)
 	return w.next(state, now), nil
@@ -201,14 +206,15 @@ func (c *conn) note(d heartbeat.Detector, now time.Time, probe bool) *Loss {
 
 // tellState emits what changed between alive and suspect, and has the
 // supervisor seek a second opinion, or no longer.
-func (c *conn) tellState(s heartbeat.State, before, after heartbeat.Evidence, now time.Time) {
+func (w *watcher) tellState(s heartbeat.State, before, after heartbeat.Evidence, now time.Time) {
+	c := w.c
 	e := Event{At: now, Server: c.server.String()}
 	if s == heartbeat.StateSuspect {
 		c.suspect.Store(true)
 		if c.lastHeard().After(after.LastHeard) {
 			token(c.poke) // it came too early to poke us
 		}
-		e.Kind, e.Evidence, e.TCP = EventSuspect, after, lookAtTCP(c.nc)
+		e.Kind, e.Evidence, e.TCP = EventSuspect, after, lookAtTCP(c.nc).since(w.asked)
 		e.Cause = classify(after, e.TCP)
 	} else {
 		c.suspect.Store(false)
