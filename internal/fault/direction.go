@@ -25,3 +25,16 @@ func (d Direction) String() string {
 	}
 	return "none"
 }
+
+// each returns the single directions that d is made of.
+func (d Direction) each() (single []Direction) {
+	for _, one := range []Direction{ToHost, FromHost} {
+		if d&one != 0 {
+			single = append(single, one)
+		}
+	}
+	return single
+}
+
+// index is the place of a single direction in an array of two.
+func (d Direction) index() int { return int(d >> 1) }

@@ -35,6 +35,12 @@ func (*Host) Addr() netip.Addr { return netip.Addr{} }
 // Drop returns an *UnsupportedError.
 func (*Host) Drop(Direction) error { return errPlatform }
 
+// DropFlags returns an *UnsupportedError.
+func (*Host) DropFlags(Direction, Flags) error { return errPlatform }
+
+// Impair returns an *UnsupportedError.
+func (*Host) Impair(Direction, Impairment) error { return errPlatform }
+
 // Heal returns an *UnsupportedError.
 func (*Host) Heal() error { return errPlatform }
 

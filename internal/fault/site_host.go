@@ -77,6 +77,9 @@ func (s *hostSite) Addr() string {
 	return net.JoinHostPort(s.host.Addr().String(), strconv.Itoa(sitePort))
 }
 
+// Host implements Site.
+func (s *hostSite) Host() (*Host, error) { return s.host, nil }
+
 // Start implements Site.
 func (s *hostSite) Start(ctx context.Context, c Command) (*Process, error) {
 	s.mu.Lock()

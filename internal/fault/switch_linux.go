@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"sync"
 
+	"github.com/google/nftables"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
@@ -57,7 +58,7 @@ func NewSwitch() (*Switch, error) {
 	if err != nil {
 		return nil, &UnsupportedError{switchText, err}
 	}
-	s := &Switch{ns: ns, filter: newFilter(ns), hosts: map[int]*Host{}}
+	s := &Switch{ns: ns, filter: newFilter(ns, nftables.TableFamilyBridge), hosts: map[int]*Host{}}
 	if err := s.build(); err != nil {
 		s.Close()
 		return nil, &UnsupportedError{switchText, err}
@@ -89,7 +90,10 @@ func (s *Switch) build() error {
 	if err := withNetlink(client, func(h *netlink.Handle) error { return configure(h, clientLink, 1) }); err != nil {
 		return err
 	}
-	return s.filter.create()
+	return s.filter.create(
+		s.filter.rule("tried", dropped(), onPort(clientPort, FromHost), atRandom(1)),
+		s.filter.rule("tried", dropped(), onPort(clientPort, ToHost), tcpFlags(FIN|RST)),
+	)
 }
 
 // NewHost makes the broker's host number n, 2 to 254, with the address
@@ -106,7 +110,7 @@ func (s *Switch) NewHost(n int) (*Host, error) {
 	if s.hosts[n] != nil {
 		return nil, fmt.Errorf("fault: new host: number %d exists", n)
 	}
-	h := &Host{n: n, sw: s, ns: netns.None()}
+	h := &Host{n: n, sw: s, ns: netns.None(), cable: newCable(s, n)}
 	if err := h.plugIn(); err != nil {
 		h.unplug()
 		return nil, fmt.Errorf("fault: new host %d: %w", n, err)
@@ -160,8 +164,17 @@ func hostAddr(n int) netip.Addr { return netip.AddrFrom4([4]byte{10, 77, 0, byte
 // same after a reboot.
 func hostMAC(n int) net.HardwareAddr { return net.HardwareAddr{0x02, 0x4d, 0, 0, 0, byte(n)} }
 
-// hostPort is the name of the switch's port for host n.
-func hostPort(n int) string { return fmt.Sprintf("p%d", n) }
+// portPrefix is what the names of the switch's links for host n begin with, and
+// those of no other.
+func portPrefix(n int) string { return fmt.Sprintf("p%d-", n) }
+
+// hostPort is the link that leads to host n: a port of the bridge, unless there
+// is a relay.
+func hostPort(n int) string { return portPrefix(n) + "host" }
+
+// nearPort and farPort are the two ends of a relay's pair of links.
+func nearPort(n int) string { return portPrefix(n) + "near" }
+func farPort(n int) string  { return portPrefix(n) + "far" }
 
 // attributes names a link.
 func attributes(name string) netlink.LinkAttrs {
@@ -213,6 +226,11 @@ func configure(h *netlink.Handle, name string, n int) error {
 		return fmt.Errorf("find link %s: %w", name, err)
 	}
 	_ = h.LinkSetIP6AddrGenMode(link, addrGenOff)
+	// Every frame is one that fits an Ethernet: it is what is dropped, delayed
+	// and counted.
+	if err := h.LinkSetGSOMaxSegs(link, 1); err != nil {
+		return fmt.Errorf("segments of %s: %w", name, err)
+	}
 	ip := hostAddr(n).AsSlice()
 	addr := &netlink.Addr{IPNet: &net.IPNet{IP: ip, Mask: net.CIDRMask(netBits, 32)}}
 	if err := h.AddrAdd(link, addr); err != nil {

@@ -1,0 +1,225 @@
+package fault
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+)
+
+// cable joins a port of the switch to eth0 of a namespace. It is where packets
+// are dropped, counted and impaired. Its owner serialises the calls.
+type cable struct {
+	// Fixed after construction.
+	n  int
+	sw *Switch
+
+	ns       netns.NsHandle // borrowed: the namespace plugged in; closed if none is
+	cut      Direction
+	past     uint64 // packets counted by rules that are gone
+	impaired [2]Impairment
+	relay    *relay // nil unless a direction is delayed
+}
+
+// newCable makes a cable that is not plugged in.
+func newCable(sw *Switch, n int) *cable { return &cable{n: n, sw: sw, ns: netns.None()} }
+
+// plug makes the cable's two ends and their addresses; ns stays the caller's.
+func (c *cable) plug(ns netns.NsHandle) error {
+	c.ns = ns
+	err := withNetlink(c.sw.ns, func(nl *netlink.Handle) error {
+		return addPort(nl, hostPort(c.n), hostLink, c.n, ns)
+	})
+	if err != nil {
+		return err
+	}
+	err = withNetlink(ns, func(nl *netlink.Handle) error {
+		if err := loopbackUp(nl); err != nil {
+			return err
+		}
+		if err := configure(nl, hostLink, c.n); err != nil {
+			return err
+		}
+		return neighbour(nl, hostLink, 1)
+	})
+	if err != nil {
+		return err
+	}
+	return neighbour(&netlink.Handle{}, clientLink, c.n)
+}
+
+// unplug takes the cable away at once, with its impairments, but not what is
+// dropped at the port.
+func (c *cable) unplug() error {
+	err := c.impair(Both, Impairment{})
+	c.ns = netns.None()
+	return errors.Join(err, deleteLink(c.sw.ns, hostPort(c.n)))
+}
+
+// drop drops what passes in direction dir, too.
+func (c *cable) drop(dir Direction) error {
+	cut := c.cut | dir&Both
+	if cut == c.cut {
+		return nil
+	}
+	var rules []*nftables.Rule
+	for _, one := range cut.each() {
+		rules = append(rules, c.rule("drop/all", one))
+	}
+	if err := c.replace("drop/all", rules...); err != nil {
+		return err
+	}
+	c.cut = cut
+	return nil
+}
+
+// dropFlags drops segments with one of the flags in direction dir, and no
+// others than that any more.
+func (c *cable) dropFlags(dir Direction, flags Flags) error {
+	var rules []*nftables.Rule
+	for _, one := range dir.each() {
+		rules = append(rules, c.rule("drop/flags", one, tcpFlags(flags)...))
+	}
+	return c.replace("drop/flags", rules...)
+}
+
+// heal ends drop and dropFlags.
+func (c *cable) heal() error {
+	if err := c.replace("drop"); err != nil {
+		return err
+	}
+	c.cut = 0
+	return nil
+}
+
+// rule drops what passes in one direction under a condition.
+func (c *cable) rule(tag string, one Direction, condition ...expr.Any) *nftables.Rule {
+	return c.sw.filter.rule(c.tag(tag), dropped(), onPort(portPrefix(c.n), one), condition)
+}
+
+// replace replaces the rules at and under tag, and remembers their count.
+func (c *cable) replace(tag string, rules ...*nftables.Rule) error {
+	packets, err := c.sw.filter.replace(c.tag(tag), rules...)
+	c.past += packets
+	return err
+}
+
+// dropped returns how many packets drop, dropFlags and impair have dropped.
+func (c *cable) dropped() (packets uint64, err error) {
+	packets, err = c.sw.filter.count(portPrefix(c.n))
+	return c.past + packets, err
+}
+
+// tag is the tag of this port's rules of a kind.
+func (c *cable) tag(kind string) string { return portPrefix(c.n) + "/" + kind }
+
+// impair makes im what is wrong with each direction in dir, and nothing else.
+// After an error part of it may be so.
+func (c *cable) impair(dir Direction, im Impairment) error {
+	for _, one := range dir.each() {
+		if err := c.lose(one, im.Loss); err != nil {
+			return fmt.Errorf("loss: %w", err)
+		}
+		if err := c.limit(one, im); err != nil {
+			return fmt.Errorf("rate: %w", err)
+		}
+		c.impaired[one.index()] = im
+	}
+	if err := c.delay(); err != nil {
+		return fmt.Errorf("delay: %w", err)
+	}
+	return nil
+}
+
+// lose drops a share of the packets in one direction.
+func (c *cable) lose(one Direction, share float64) error {
+	tag := "loss/" + one.String()
+	if share == 0 && c.impaired[one.index()].Loss == 0 {
+		return nil
+	}
+	if share == 0 {
+		return c.replace(tag)
+	}
+	return c.replace(tag, c.rule(tag, one, atRandom(share)...))
+}
+
+// limit puts a token bucket filter before one end of the cable: what goes to
+// the host queues in the switch, and what comes from it in the host.
+func (c *cable) limit(one Direction, im Impairment) error {
+	ns, name := c.sw.ns, hostPort(c.n)
+	if one == FromHost {
+		ns, name = c.ns, hostLink
+	}
+	was := c.impaired[one.index()].Rate
+	if im.Rate == 0 && was == 0 {
+		return nil
+	}
+	return withNetlink(ns, func(nl *netlink.Handle) error {
+		link, err := nl.LinkByName(name)
+		if err != nil {
+			return err
+		}
+		bucket := tokenBucket(link.Attrs().Index, im)
+		if im.Rate == 0 {
+			return nl.QdiscDel(bucket)
+		}
+		return nl.QdiscReplace(bucket)
+	})
+}
+
+// tokenBucket describes the queue of a link: frames pass at Rate, apart from a
+// burst that is as short as the kernel's timer allows.
+func tokenBucket(link int, im Impairment) *netlink.Tbf {
+	const (
+		twoFrames     = 2 * 1514
+		timerHertz    = 1000
+		tokenBucketID = 1
+	)
+	rate := max(1, uint64(im.Rate)/8) // bytes per second
+	burst := uint32(max(twoFrames, rate/timerHertz))
+	return &netlink.Tbf{
+		QdiscAttrs: netlink.QdiscAttrs{
+			LinkIndex: link,
+			Handle:    netlink.MakeHandle(tokenBucketID, 0),
+			Parent:    netlink.HANDLE_ROOT,
+		},
+		Rate:   rate,
+		Limit:  uint32(im.queue()),
+		Buffer: netlink.Xmittime(rate, burst),
+	}
+}
+
+// delay makes the relay what the impairments ask for: there, or not.
+func (c *cable) delay() error {
+	wanted := c.impaired[0].Delay > 0 || c.impaired[1].Delay > 0
+	switch {
+	case wanted && c.relay == nil:
+		r, err := newRelay(c.sw.ns, c.n, c.impaired)
+		c.relay = r
+		return err
+	case wanted:
+		c.relay.set(c.impaired)
+	case c.relay != nil:
+		r := c.relay
+		c.relay = nil
+		return r.close()
+	}
+	return nil
+}
+
+// deleteLink deletes a link of ns if it exists.
+func deleteLink(ns netns.NsHandle, name string) error {
+	return withNetlink(ns, func(nl *netlink.Handle) error {
+		link, err := nl.LinkByName(name)
+		if errors.As(err, &netlink.LinkNotFoundError{}) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return nl.LinkDel(link)
+	})
+}
