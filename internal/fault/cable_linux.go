@@ -40,15 +40,18 @@ func (c *cable) plug(ns netns.NsHandle) error {
 		if err := loopbackUp(nl); err != nil {
 			return err
 		}
-		if err := configure(nl, hostLink, c.n); err != nil {
+		if err := configure(nl, hostLink, hostAddr(c.n)); err != nil {
 			return err
 		}
-		return neighbour(nl, hostLink, 1)
+		return neighbour(nl, hostLink, hostAddr(clientsHost), hostMAC(clientsHost))
 	})
 	if err != nil {
 		return err
 	}
-	return neighbour(&netlink.Handle{}, clientLink, c.n)
+	if err := waitUp(ns, hostLink, c.sw.ns, hostPort(c.n)); err != nil {
+		return err
+	}
+	return neighbour(&netlink.Handle{}, clientLink, hostAddr(c.n), hostMAC(c.n))
 }
 
 // unplug takes the cable away at once, with its impairments, but not what is
@@ -81,7 +84,7 @@ func (c *cable) drop(dir Direction) error {
 func (c *cable) dropFlags(dir Direction, flags Flags) error {
 	var rules []*nftables.Rule
 	for _, one := range dir.each() {
-		rules = append(rules, c.rule("drop/flags", one, tcpFlags(flags)...))
+		rules = append(rules, c.rule("drop/flags", one, tcpFlags(expr.CmpOpNeq, flags)...))
 	}
 	return c.replace("drop/flags", rules...)
 }

@@ -30,7 +30,7 @@ func newFilter(ns netns.NsHandle, family nftables.TableFamily) *filter {
 	table := &nftables.Table{Name: "vigil", Family: family}
 	accept := nftables.ChainPolicyAccept
 	return &filter{ns: ns, table: table, chain: &nftables.Chain{
-		Name:     "switch",
+		Name:     "forward",
 		Table:    table,
 		Type:     nftables.ChainTypeFilter,
 		Hooknum:  nftables.ChainHookForward,
@@ -123,7 +123,7 @@ func (f *filter) rule(tag string, verdict expr.Any, conditions ...[]expr.Any) *n
 // dropped is the verdict of a switch that drops.
 func dropped() expr.Any { return &expr.Verdict{Kind: expr.VerdictDrop} }
 
-// onPort matches what enters (FromHost) or leaves (ToHost) by the ports whose
+// onPort matches what enters (FromHost) or leaves (ToHost) by the links whose
 // names begin with prefix.
 func onPort(prefix string, dir Direction) []expr.Any {
 	key := expr.MetaKeyOIFNAME
@@ -146,8 +146,9 @@ func atRandom(share float64) []expr.Any {
 	}
 }
 
-// tcpFlags matches segments of TCP over IPv4 that have any of the flags.
-func tcpFlags(flags Flags) []expr.Any {
+// tcpFlags matches segments of TCP over IPv4 that have any of the flags
+// (expr.CmpOpNeq) or none of them (expr.CmpOpEq).
+func tcpFlags(op expr.CmpOp, flags Flags) []expr.Any {
 	return []expr.Any{
 		&expr.Meta{Key: expr.MetaKeyPROTOCOL, Register: unix.NFT_REG_1},
 		equal(binary.BigEndian.AppendUint16(nil, unix.ETH_P_IP)),
@@ -155,7 +156,7 @@ func tcpFlags(flags Flags) []expr.Any {
 		equal([]byte{unix.IPPROTO_TCP}),
 		&expr.Payload{DestRegister: unix.NFT_REG_1, Base: expr.PayloadBaseTransportHeader, Offset: flagsOffset, Len: 1},
 		&expr.Bitwise{SourceRegister: unix.NFT_REG_1, DestRegister: unix.NFT_REG_1, Len: 1, Mask: []byte{byte(flags)}, Xor: []byte{0}},
-		&expr.Cmp{Op: expr.CmpOpNeq, Register: unix.NFT_REG_1, Data: []byte{0}},
+		&expr.Cmp{Op: op, Register: unix.NFT_REG_1, Data: []byte{0}},
 	}
 }
 

@@ -25,8 +25,9 @@ const probePort = 9
 // Its methods may be called concurrently.
 type Host struct {
 	// Fixed after construction.
-	n  int
-	sw *Switch
+	n      int
+	sw     *Switch
+	router *Router // owned; nil if there is none
 
 	mu        sync.Mutex // serialises whole operations on this host, the longest wait being answerTimeout
 	ns        netns.NsHandle
@@ -35,8 +36,11 @@ type Host struct {
 	closed    bool
 }
 
-// Addr returns the host's address, which never changes.
+// Addr returns the address at which the host is reached, which never changes.
 func (h *Host) Addr() netip.Addr { return hostAddr(h.n) }
+
+// Router returns the router before the host, or nil if there is none.
+func (h *Host) Router() *Router { return h.router }
 
 // Drop makes the switch drop all packets in direction dir, in addition to what
 // it drops already. Links stay up, and connections notice nothing. When Drop
@@ -142,6 +146,9 @@ func (h *Host) Reboot() error {
 	}
 	h.kill()
 	impaired := h.cable.impaired
+	if err := h.cable.impair(Both, Impairment{}); err != nil {
+		return fmt.Errorf("fault: reboot %s: %w", h.Addr(), err)
+	}
 	if err := h.unplug(); err != nil {
 		return fmt.Errorf("fault: reboot %s: take away: %w", h.Addr(), err)
 	}
@@ -167,7 +174,10 @@ func (h *Host) Close() error {
 	var errs []error
 	errs = append(errs, h.cable.drop(Both))
 	h.kill()
-	errs = append(errs, h.unplug(), h.cable.heal())
+	errs = append(errs, h.unplug(), h.cable.unplug(), h.cable.heal())
+	if h.router != nil {
+		errs = append(errs, h.router.close())
+	}
 	h.closed = true
 	h.sw.forget(h.n)
 	if err := errors.Join(errs...); err != nil {
@@ -212,7 +222,12 @@ func (h *Host) plugIn() error {
 		return err
 	}
 	h.ns = ns
-	if err := h.cable.plug(ns); err != nil {
+	if h.router == nil {
+		err = h.cable.plug(ns)
+	} else {
+		err = h.plugInBehindRouter()
+	}
+	if err != nil {
 		return err
 	}
 	if err := h.cable.heal(); err != nil {
@@ -221,13 +236,29 @@ func (h *Host) plugIn() error {
 	return answers(h.Addr())
 }
 
+// plugInBehindRouter links the host with its router, and the router with the
+// switch if it is new.
+func (h *Host) plugInBehindRouter() error {
+	if !h.cable.ns.IsOpen() {
+		if err := h.cable.plug(h.router.ns); err != nil {
+			return err
+		}
+	}
+	return h.router.plug(h.ns)
+}
+
 // unplug destroys the link and lets go of the namespace. The link goes at
 // once; the namespace when the kernel has cleared up behind its last holder.
 func (h *Host) unplug() error {
 	if !h.ns.IsOpen() {
 		return nil
 	}
-	err := h.cable.unplug()
+	var err error
+	if h.router == nil {
+		err = h.cable.unplug()
+	} else {
+		err = h.router.unplug()
+	}
 	// Without it the namespace goes too, when TCP has given up.
 	_ = within(h.ns, destroyOrphans)
 	h.ns.Close()

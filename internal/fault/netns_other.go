@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"time"
 )
 
 // errPlatform is why namespaces are out of reach.
@@ -23,6 +24,9 @@ func NewSwitch() (*Switch, error) { return nil, errPlatform }
 // NewHost returns an *UnsupportedError.
 func (*Switch) NewHost(int) (*Host, error) { return nil, errPlatform }
 
+// NewHostBehindRouter returns an *UnsupportedError.
+func (*Switch) NewHostBehindRouter(int) (*Host, error) { return nil, errPlatform }
+
 // Close returns nil.
 func (*Switch) Close() error { return nil }
 
@@ -31,6 +35,9 @@ type Host struct{}
 
 // Addr returns the zero address.
 func (*Host) Addr() netip.Addr { return netip.Addr{} }
+
+// Router returns nil.
+func (*Host) Router() *Router { return nil }
 
 // Drop returns an *UnsupportedError.
 func (*Host) Drop(Direction) error { return errPlatform }
@@ -55,6 +62,18 @@ func (*Host) Reboot() error { return errPlatform }
 
 // Close returns nil.
 func (*Host) Close() error { return nil }
+
+// Router stands between a host and the switch; see Host.
+type Router struct{}
+
+// Evict returns an *UnsupportedError.
+func (*Router) Evict() error { return errPlatform }
+
+// EvictIdle returns an *UnsupportedError.
+func (*Router) EvictIdle(time.Duration) error { return errPlatform }
+
+// Reject returns an *UnsupportedError.
+func (*Router) Reject(Direction) error { return errPlatform }
 
 func selfExecutable() (string, error) { return os.Executable() }
 

@@ -91,6 +91,9 @@ func (r *relay) open() error {
 	if err != nil {
 		return err
 	}
+	if err := waitUp(r.ns, nearPort(r.n), r.ns, farPort(r.n)); err != nil {
+		return err
+	}
 	for _, name := range []string{hostPort(r.n), farPort(r.n)} {
 		fd, err := openPacket(r.ns, name)
 		if err != nil {
