@@ -8,6 +8,7 @@ import (
 	"github.com/google/nftables/expr"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 )
 
 // cable joins a port of the switch to eth0 of a namespace. It is where packets
@@ -124,17 +125,28 @@ func (c *cable) tag(kind string) string { return portPrefix(c.n) + "/" + kind }
 func (c *cable) impair(dir Direction, im Impairment) error {
 	for _, one := range dir.each() {
 		if err := c.lose(one, im.Loss); err != nil {
-			return fmt.Errorf("loss: %w", err)
+			return unsupported("loss", err)
 		}
 		if err := c.limit(one, im); err != nil {
-			return fmt.Errorf("rate: %w", err)
+			return unsupported("a rate", err)
 		}
 		c.impaired[one.index()] = im
 	}
 	if err := c.delay(); err != nil {
-		return fmt.Errorf("delay: %w", err)
+		return unsupported("a delay", err)
 	}
 	return nil
+}
+
+// unsupported returns err, as an *UnsupportedError if it is that of a kernel
+// without the part that is needed.
+func unsupported(what string, err error) error {
+	for _, missing := range []error{unix.ENOENT, unix.EOPNOTSUPP, unix.EAFNOSUPPORT, unix.EPROTONOSUPPORT} {
+		if errors.Is(err, missing) {
+			return &UnsupportedError{what, err}
+		}
+	}
+	return fmt.Errorf("%s: %w", what, err)
 }
 
 // lose drops a share of the packets in one direction.

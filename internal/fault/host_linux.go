@@ -9,9 +9,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
-	"golang.org/x/sys/unix"
 )
 
 // answerTimeout bounds the wait for a new host's first answer: it is one round
@@ -73,7 +71,8 @@ func (h *Host) Heal() error {
 // What comes to the host first meets the loss, then the delay, then the rate;
 // what comes from it the rate, then the delay, then the loss. At the moment at
 // which a delay begins or ends a frame may pass twice, out of order or not at
-// all. After an error part of im may be in effect.
+// all. After an error part of im may be in effect; a kernel that lacks what it
+// takes makes it an *UnsupportedError.
 func (h *Host) Impair(dir Direction, im Impairment) error {
 	if err := im.validate(); err != nil {
 		return fmt.Errorf("fault: impair link of %s: %w", h.Addr(), err)
@@ -263,27 +262,6 @@ func (h *Host) unplug() error {
 	_ = within(h.ns, destroyOrphans)
 	h.ns.Close()
 	return err
-}
-
-// destroyOrphans ends the connections in the namespace of this thread whose
-// process is gone: they would hold the namespace for a minute or two, until
-// the kernel gives up sending their FIN. Kernels without
-// CONFIG_INET_DIAG_DESTROY refuse.
-func destroyOrphans() error {
-	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
-		sockets, err := netlink.SocketDiagTCP(family)
-		if err != nil {
-			return err
-		}
-		for _, s := range sockets {
-			local := &net.TCPAddr{IP: s.ID.Source, Port: int(s.ID.SourcePort)}
-			remote := &net.TCPAddr{IP: s.ID.Destination, Port: int(s.ID.DestinationPort)}
-			if err := netlink.SocketDestroy(local, remote); err != nil && !errors.Is(err, unix.ENOENT) {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 // answers returns nil once the host at addr has refused a connection, which

@@ -14,14 +14,12 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 )
 
 // datagramPort is where the tests' datagram sockets listen.
 const datagramPort = 7000
 
-// endpoint is a datagram socket whose receive buffer is large enough for all
-// that a test sends.
+// endpoint is a datagram socket. Its buffer holds some 500 small datagrams.
 type endpoint struct {
 	*net.UDPConn
 	addr netip.AddrPort // of its host
@@ -42,12 +40,7 @@ func listenDatagrams(t *testing.T, h *Host, addr netip.Addr) endpoint {
 	conn, err := listenAt(h, listen)
 	do(t, err)
 	t.Cleanup(func() { conn.Close() })
-	raw, err := conn.SyscallConn()
-	do(t, err)
-	do(t, raw.Control(func(fd uintptr) {
-		err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 64<<20)
-	}))
-	do(t, err)
+	do(t, conn.SetReadBuffer(212992)) // what any user may have
 	return endpoint{conn, netip.AddrPortFrom(addr, datagramPort)}
 }
 
@@ -86,12 +79,29 @@ func (e endpoint) send(t *testing.T, to endpoint, n, size int) {
 // origin is what the times of stamps count from.
 var origin = time.Now()
 
+// flow sends n datagrams of size bytes and returns how many of them arrive.
+func (e endpoint) flow(t *testing.T, to endpoint, n, size int) (arrived int) {
+	t.Helper()
+	const batch = 200 // what the buffer holds
+	for left := n; left > 0; left -= batch {
+		e.send(t, to, min(left, batch), size)
+		arrived += len(to.receiveFor(t, n, time.Millisecond))
+	}
+	return arrived + len(to.receive(t, n-arrived))
+}
+
 // receive reads datagrams until n have come, or none comes for a while.
 func (e endpoint) receive(t *testing.T, n int) (got []stamp) {
 	t.Helper()
+	return e.receiveFor(t, n, silence)
+}
+
+// receiveFor reads datagrams until n have come, or none comes for wait.
+func (e endpoint) receiveFor(t *testing.T, n int, wait time.Duration) (got []stamp) {
+	t.Helper()
 	b := make([]byte, 2048)
 	for len(got) < n {
-		e.SetReadDeadline(time.Now().Add(silence))
+		e.SetReadDeadline(time.Now().Add(wait))
 		_, err := e.Read(b)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return got
@@ -117,8 +127,7 @@ func TestLossIsTheShareAskedFor(t *testing.T) {
 			do(t, h.Impair(dir, Impairment{Loss: share}))
 			before, err := h.Dropped()
 			do(t, err)
-			lossy[0].send(t, lossy[1], n, 16)
-			got := len(lossy[1].receive(t, n))
+			got := lossy[0].flow(t, lossy[1], n, 16)
 			after, err := h.Dropped()
 			do(t, err)
 			if int(after-before)+got != n {
@@ -130,15 +139,13 @@ func TestLossIsTheShareAskedFor(t *testing.T) {
 			} else {
 				t.Logf("%v %v: %d of %d lost", share, dir, lost, n)
 			}
-			good[0].send(t, good[1], n, 16)
-			if got := len(good[1].receive(t, n)); got != n {
+			if got := good[0].flow(t, good[1], n, 16); got != n {
 				t.Errorf("%v %v: %d of %d arrived in the good direction", share, dir, got, n)
 			}
 			do(t, h.Impair(dir, Impairment{}))
 		}
 	}
-	here.send(t, there, n, 16)
-	if got := len(there.receive(t, n)); got != n {
+	if got := here.flow(t, there, n, 16); got != n {
 		t.Errorf("%d of %d arrived on the repaired link", got, n)
 	}
 	if lossRules, err := h.cable.sw.filter.count("p2-"); lossRules != 0 || err != nil {

@@ -54,6 +54,11 @@ func (*Host) Heal() error { return errPlatform }
 // Dropped returns an *UnsupportedError.
 func (*Host) Dropped() (uint64, error) { return 0, errPlatform }
 
+// Reset returns an *UnsupportedError.
+func (*Host) Reset(func(local, remote netip.AddrPort) bool) (connections int, err error) {
+	return 0, errPlatform
+}
+
 // Kill does nothing.
 func (*Host) Kill() {}
 

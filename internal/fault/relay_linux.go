@@ -250,8 +250,12 @@ func preparePacket(fd, link int) error {
 			return err
 		}
 	}
-	for _, option := range []int{unix.SO_RCVBUFFORCE, unix.SO_SNDBUFFORCE} {
-		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, option, relayBuffer); err != nil {
+	for forced, limited := range map[int]int{unix.SO_RCVBUFFORCE: unix.SO_RCVBUF, unix.SO_SNDBUFFORCE: unix.SO_SNDBUF} {
+		if unix.SetsockoptInt(fd, unix.SOL_SOCKET, forced, relayBuffer) == nil {
+			continue
+		}
+		// In a user namespace the machine's limit holds.
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, limited, relayBuffer); err != nil {
 			return err
 		}
 	}

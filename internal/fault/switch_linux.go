@@ -78,7 +78,8 @@ func (s *Switch) build() error {
 	}
 	defer client.Close()
 	err = withNetlink(s.ns, func(h *netlink.Handle) error {
-		bridge := &netlink.Bridge{LinkAttrs: attributes(bridgeName)}
+		// Without snooping it has no multicast reports of its own to send.
+		bridge := &netlink.Bridge{LinkAttrs: attributes(bridgeName), MulticastSnooping: new(false)}
 		if err := h.LinkAdd(bridge); err != nil {
 			return fmt.Errorf("add bridge: %w", err)
 		}
@@ -99,7 +100,7 @@ func (s *Switch) build() error {
 		return err
 	}
 	return s.filter.create(
-		s.filter.rule("tried", dropped(), onPort(clientPort, FromHost), atRandom(1)),
+		s.filter.rule("tried", dropped(), onPort(clientPort, FromHost)),
 		s.filter.rule("tried", dropped(), onPort(clientPort, ToHost), tcpFlags(expr.CmpOpNeq, FIN|RST)),
 	)
 }
