@@ -19,6 +19,7 @@ type cable struct {
 	sw *Switch
 
 	ns       netns.NsHandle // borrowed: the namespace plugged in; closed if none is
+	arrival  *filter        // of ns, for what is lost on the way to the host; nil until needed
 	cut      Direction
 	past     uint64 // packets counted by rules that are gone
 	impaired [2]Impairment
@@ -59,7 +60,7 @@ func (c *cable) plug(ns netns.NsHandle) error {
 // dropped at the port.
 func (c *cable) unplug() error {
 	err := c.impair(Both, Impairment{})
-	c.ns = netns.None()
+	c.ns, c.arrival = netns.None(), nil
 	return errors.Join(err, deleteLink(c.sw.ns, hostPort(c.n)))
 }
 
@@ -99,7 +100,7 @@ func (c *cable) heal() error {
 	return nil
 }
 
-// rule drops what passes in one direction under a condition.
+// rule drops in the switch what passes in one direction under a condition.
 func (c *cable) rule(tag string, one Direction, condition ...expr.Any) *nftables.Rule {
 	return c.sw.filter.rule(c.tag(tag), dropped(), onPort(portPrefix(c.n), one), condition)
 }
@@ -114,11 +115,19 @@ func (c *cable) replace(tag string, rules ...*nftables.Rule) error {
 // dropped returns how many packets drop, dropFlags and impair have dropped.
 func (c *cable) dropped() (packets uint64, err error) {
 	packets, err = c.sw.filter.count(portPrefix(c.n))
+	if err == nil && c.arrival != nil {
+		var lost uint64
+		lost, err = c.arrival.count(lossTag)
+		packets += lost
+	}
 	return c.past + packets, err
 }
 
 // tag is the tag of this port's rules of a kind.
 func (c *cable) tag(kind string) string { return portPrefix(c.n) + "/" + kind }
+
+// lossTag is the tag of the rule by which packets are lost.
+const lossTag = "loss"
 
 // impair makes im what is wrong with each direction in dir, and nothing else.
 // After an error part of it may be so.
@@ -126,6 +135,9 @@ func (c *cable) impair(dir Direction, im Impairment) error {
 	for _, one := range dir.each() {
 		if err := c.lose(one, im.Loss); err != nil {
 			return unsupported("loss", err)
+		}
+		if err := c.cutSegments(one, im.Loss > 0 || im.Delay > 0); err != nil {
+			return fmt.Errorf("cut segments: %w", err)
 		}
 		if err := c.limit(one, im); err != nil {
 			return unsupported("a rate", err)
@@ -149,29 +161,75 @@ func unsupported(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// lose drops a share of the packets in one direction.
+// lose drops a share of the packets in one direction, where they leave the
+// cable: those from the host in the switch, those to it on their arrival.
 func (c *cable) lose(one Direction, share float64) error {
-	tag := "loss/" + one.String()
 	if share == 0 && c.impaired[one.index()].Loss == 0 {
 		return nil
 	}
-	if share == 0 {
-		return c.replace(tag)
+	lossy, tag, link := c.sw.filter, c.tag(lossTag), portPrefix(c.n)
+	if one == ToHost {
+		if c.arrival == nil {
+			f := newArrivalFilter(c.ns)
+			if err := f.create(); err != nil {
+				return err
+			}
+			c.arrival = f
+		}
+		lossy, tag, link = c.arrival, lossTag, hostLink
 	}
-	return c.replace(tag, c.rule(tag, one, atRandom(share)...))
+	var rules []*nftables.Rule
+	if share > 0 {
+		entering := onPort(link, FromHost)
+		rules = append(rules, lossy.rule(tag, dropped(), entering, atRandom(share)))
+	}
+	packets, err := lossy.replace(tag, rules...)
+	c.past += packets
+	return err
+}
+
+// cutSegments makes the end of the cable that sends in one direction cut large
+// segments to the size of a frame, or leave them whole, which is many times
+// faster.
+func (c *cable) cutSegments(one Direction, cut bool) error {
+	was := c.impaired[one.index()]
+	if cut == (was.Loss > 0 || was.Delay > 0) {
+		return nil
+	}
+	segments := wholeSegments
+	if cut {
+		segments = 1
+	}
+	ns, name := c.sender(one)
+	return withNetlink(ns, func(nl *netlink.Handle) error {
+		link, err := nl.LinkByName(name)
+		if err != nil {
+			return err
+		}
+		return nl.LinkSetGSOMaxSegs(link, segments)
+	})
+}
+
+// wholeSegments is the kernel's default for how many frames' worth of data a
+// segment may hold, GSO_MAX_SEGS.
+const wholeSegments = 65535
+
+// sender returns the end of the cable that sends in one direction.
+func (c *cable) sender(one Direction) (ns netns.NsHandle, link string) {
+	if one == FromHost {
+		return c.ns, hostLink
+	}
+	return c.sw.ns, hostPort(c.n)
 }
 
 // limit puts a token bucket filter before one end of the cable: what goes to
 // the host queues in the switch, and what comes from it in the host.
 func (c *cable) limit(one Direction, im Impairment) error {
-	ns, name := c.sw.ns, hostPort(c.n)
-	if one == FromHost {
-		ns, name = c.ns, hostLink
-	}
 	was := c.impaired[one.index()].Rate
 	if im.Rate == 0 && was == 0 {
 		return nil
 	}
+	ns, name := c.sender(one)
 	return withNetlink(ns, func(nl *netlink.Handle) error {
 		link, err := nl.LinkByName(name)
 		if err != nil {

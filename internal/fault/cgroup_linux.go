@@ -48,13 +48,18 @@ type group struct {
 	homes map[int]string // the groups from which processes came, by process id
 }
 
-// findCPUTree finds the hierarchy in a file such as /proc/self/mountinfo.
-func findCPUTree(mountinfo string) (cpuTree, error) {
-	text, err := os.ReadFile(mountinfo)
+// findCPUTree finds the hierarchy.
+func findCPUTree() (cpuTree, error) {
+	text, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		return cpuTree{}, err
 	}
-	for line := range strings.Lines(string(text)) {
+	return cpuTreeIn(string(text))
+}
+
+// cpuTreeIn finds the hierarchy in the text of a mountinfo file.
+func cpuTreeIn(mountinfo string) (cpuTree, error) {
+	for line := range strings.Lines(mountinfo) {
 		// proc(5): "... mount-point options optional... - type source options".
 		before, after, ok := strings.Cut(line, " - ")
 		mount, system := strings.Fields(before), strings.Fields(after)

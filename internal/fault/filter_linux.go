@@ -24,19 +24,29 @@ type filter struct {
 	chain *nftables.Chain
 }
 
-// newFilter describes a filter that accepts by default, on the forward hook of
-// a family; create makes it.
-func newFilter(ns netns.NsHandle, family nftables.TableFamily) *filter {
+// newFilter describes a filter that accepts by default; create makes it.
+func newFilter(ns netns.NsHandle, family nftables.TableFamily, name string, hook *nftables.ChainHook, priority *nftables.ChainPriority) *filter {
 	table := &nftables.Table{Name: "vigil", Family: family}
 	accept := nftables.ChainPolicyAccept
 	return &filter{ns: ns, table: table, chain: &nftables.Chain{
-		Name:     "forward",
+		Name:     name,
 		Table:    table,
 		Type:     nftables.ChainTypeFilter,
-		Hooknum:  nftables.ChainHookForward,
-		Priority: nftables.ChainPriorityFilter,
+		Hooknum:  hook,
+		Priority: priority,
 		Policy:   &accept,
 	}}
+}
+
+// newForwardFilter describes a filter of what a bridge or router passes on.
+func newForwardFilter(ns netns.NsHandle, family nftables.TableFamily) *filter {
+	return newFilter(ns, family, "forward", nftables.ChainHookForward, nftables.ChainPriorityFilter)
+}
+
+// newArrivalFilter describes a filter of the packets that arrive in a namespace,
+// before anything else is done with them.
+func newArrivalFilter(ns netns.NsHandle) *filter {
+	return newFilter(ns, nftables.TableFamilyIPv4, "arrival", nftables.ChainHookPrerouting, nftables.ChainPriorityRaw)
 }
 
 // conn opens nothing yet: each use of a Conn is one short netlink connection.

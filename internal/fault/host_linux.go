@@ -68,7 +68,7 @@ func (h *Host) Heal() error {
 // impairment is a property of the link: neither Heal nor Reboot ends it, and
 // what passes on an impaired link is still cut by Drop.
 //
-// What comes to the host first meets the loss, then the delay, then the rate;
+// What comes to the host first meets the delay, then the rate, then the loss;
 // what comes from it the rate, then the delay, then the loss. At the moment at
 // which a delay begins or ends a frame may pass twice, out of order or not at
 // all. After an error part of im may be in effect; a kernel that lacks what it
@@ -96,7 +96,7 @@ func (h *Host) do(what string, change func() error) error {
 
 // Dropped returns how many packets to and from the host were dropped by Drop,
 // DropFlags and a Loss since it was made. What a full queue had no room for is
-// not among them.
+// not among them. Segments that the kernel has not cut to frames count as one.
 func (h *Host) Dropped() (packets uint64, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

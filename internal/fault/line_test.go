@@ -97,6 +97,65 @@ func TestLineIsBounded(t *testing.T) {
 	}
 }
 
+// Whatever comes when, and however it is delayed: every frame leaves once, not
+// before its least and not after its longest delay, and one that keeps its place
+// not before those ahead of it.
+func FuzzLine(f *testing.F) {
+	f.Add([]byte{10, 5, 3, 1, 200, 100, 0, 0})
+	f.Add([]byte{1, 0, 0, 1, 0, 255, 255, 0, 0, 7, 7, 1})
+	f.Fuzz(func(t *testing.T, script []byte) {
+		type sent struct {
+			least, most time.Time
+			reorder     bool
+		}
+		l, now := newTestLine(), time.Unix(1000, 0)
+		var all []sent
+		left := map[int]time.Time{}
+		var latest time.Time
+		pass := func(now time.Time) {
+			for data := l.due(now); data != nil; data = l.due(now) {
+				i := int(data[0])<<8 | int(data[1])
+				if _, twice := left[i]; twice || now.Before(all[i].least) {
+					t.Fatalf("frame %d left twice or too early", i)
+				}
+				left[i] = now
+			}
+		}
+		for ; len(script) >= 4 && len(all) < 1000; script = script[4:] {
+			now = now.Add(time.Duration(script[0]) * time.Millisecond)
+			for at, ok := l.next(); ok && !at.After(now); at, ok = l.next() {
+				pass(at)
+			}
+			delay := time.Duration(script[1]) * time.Millisecond
+			jitter := min(delay, time.Duration(script[2])*time.Millisecond)
+			im := Impairment{Delay: delay, Jitter: jitter, Reorder: script[3]&1 == 1}
+			s := sent{now.Add(delay - jitter), now.Add(delay + jitter), im.Reorder}
+			if !im.Reorder && s.most.Before(latest) {
+				s.most = latest
+			}
+			if s.most.After(latest) {
+				latest = s.most
+			}
+			l.take(now, []byte{byte(len(all) >> 8), byte(len(all))}, im)
+			all = append(all, s)
+		}
+		for at, ok := l.next(); ok; at, ok = l.next() {
+			pass(at)
+		}
+		for i, s := range all {
+			at, ok := left[i]
+			if !ok || at.After(s.most) {
+				t.Fatalf("frame %d left at %v, %v; want %v at the latest", i, at, ok, s.most)
+			}
+			for j := range i {
+				if !s.reorder && left[j].After(at) {
+					t.Fatalf("frame %d left before frame %d", i, j)
+				}
+			}
+		}
+	})
+}
+
 func TestFlagsHaveNames(t *testing.T) {
 	for f, want := range map[Flags]string{0: "none", FIN: "FIN", FIN | RST: "FIN|RST", FIN | SYN | RST: "FIN|SYN|RST"} {
 		if f.String() != want {

@@ -207,7 +207,7 @@ func (p *Process) Thaw() error {
 
 // Pause freezes the child for d, as a long garbage collection or a virtual
 // machine that is moved does, and returns when it runs again, or has ended
-// meanwhile. On Windows it returns an *UnsupportedError.
+// meanwhile; who has to know when it stopped calls Freeze and Thaw. On Windows it returns an *UnsupportedError.
 func (p *Process) Pause(d time.Duration) error {
 	if err := p.Freeze(); err != nil {
 		return err

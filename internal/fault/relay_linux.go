@@ -71,7 +71,9 @@ func newRelay(ns netns.NsHandle, n int, impaired [2]Impairment) (*relay, error) 
 // open makes the pair of links, and the sockets.
 func (r *relay) open() error {
 	err := withNetlink(r.ns, func(nl *netlink.Handle) error {
-		pair := netlink.NewVeth(attributes(nearPort(r.n)))
+		attrs := attributes(nearPort(r.n))
+		attrs.GSOMaxSegs = 1 // single frames are delayed
+		pair := netlink.NewVeth(attrs)
 		pair.PeerName = farPort(r.n)
 		if err := nl.LinkAdd(pair); err != nil {
 			return fmt.Errorf("add virtual link %s: %w", nearPort(r.n), err)

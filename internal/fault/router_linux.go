@@ -58,7 +58,7 @@ func newRouter() (*Router, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Router{ns: ns, filter: newFilter(ns, nftables.TableFamilyIPv4)}, nil
+	return &Router{ns: ns, filter: newForwardFilter(ns, nftables.TableFamilyIPv4)}, nil
 }
 
 // configure makes it forward and translate.
@@ -196,8 +196,8 @@ func (r *Router) EvictIdle(idle time.Duration) error {
 }
 
 // Reject makes the router answer what would pass it in direction dir, and in no
-// other, with ICMP "host unreachable", of which the kernel sends one a second
-// to each address after the first few. Reject(Both) and then Kill is the host
+// other, with ICMP "host unreachable", from when it returns. The kernel sends
+// one a second to each address after the first few. Reject(Both) and then Kill is the host
 // that has vanished and whose router knows it: no FIN passes. Reject(0) ends it.
 func (r *Router) Reject(dir Direction) error {
 	var rules []*nftables.Rule

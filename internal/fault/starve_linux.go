@@ -17,7 +17,7 @@ const starveText = "starving a process"
 func starve(p *Process, share float64, stop <-chan struct{}, started chan<- error) (err error) {
 	// The kernel kills the neighbours when this thread dies.
 	onThread(func() {
-		tree, startErr := findCPUTree("/proc/self/mountinfo")
+		tree, startErr := findCPUTree()
 		if startErr != nil {
 			started <- &UnsupportedError{starveText, startErr}
 			return

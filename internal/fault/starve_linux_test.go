@@ -111,7 +111,7 @@ func groupsOf(t *testing.T, pid int) string {
 // expectNoGroups checks that this process has left no group.
 func expectNoGroups(t *testing.T) {
 	t.Helper()
-	tree, err := findCPUTree("/proc/self/mountinfo")
+	tree, err := findCPUTree()
 	do(t, err)
 	left, err := filepath.Glob(fmt.Sprintf("%s/%s%d-*", tree.dir, groupPrefix, os.Getpid()))
 	do(t, err)
@@ -135,7 +135,7 @@ func TestSweepSparesTheLiving(t *testing.T) {
 }
 
 // Both versions of control groups, as their files are.
-func TestFindCPUTree(t *testing.T) {
+func TestCPUTree(t *testing.T) {
 	dir := t.TempDir()
 	for name, granted := range map[string]string{"full": "cpuset cpu io\n", "bare": "memory\n"} {
 		do(t, os.MkdirAll(filepath.Join(dir, name), 0o755))
@@ -155,16 +155,21 @@ func TestFindCPUTree(t *testing.T) {
 		{"not a mountinfo", "a b c - d\n - \nx", cpuTree{}},
 		{"empty", "", cpuTree{}},
 	} {
-		file := filepath.Join(dir, "mountinfo")
-		do(t, os.WriteFile(file, []byte(strings.ReplaceAll(c.mountinfo, "DIR", dir)), 0o644))
-		got, err := findCPUTree(file)
+		got, err := cpuTreeIn(strings.ReplaceAll(c.mountinfo, "DIR", dir))
 		if got != c.want || (err == nil) != (c.want.dir != "") {
 			t.Errorf("%s: %+v, %v; want %+v", c.name, got, err, c.want)
 		}
 	}
-	if _, err := findCPUTree(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("no mountinfo: %v", err)
-	}
+}
+
+func FuzzCPUTree(f *testing.F) {
+	f.Add("36 25 0:30 / /sys/fs/cgroup/cpu rw shared:15 - cgroup cgroup rw,cpu\n30 23 0:26 / /x rw - cgroup2 cgroup2 rw\n")
+	f.Add(" - \n - cgroup\na b c d e - cgroup2 x")
+	f.Fuzz(func(t *testing.T, mountinfo string) {
+		if tree, err := cpuTreeIn(mountinfo); (err == nil) != (tree.dir != "") {
+			t.Errorf("%q: %+v, %v", mountinfo, tree, err)
+		}
+	})
 }
 
 func TestPause(t *testing.T) {

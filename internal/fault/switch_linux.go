@@ -62,7 +62,7 @@ func NewSwitch() (*Switch, error) {
 	if err != nil {
 		return nil, &UnsupportedError{switchText, err}
 	}
-	s := &Switch{ns: ns, filter: newFilter(ns, nftables.TableFamilyBridge), hosts: map[int]*Host{}}
+	s := &Switch{ns: ns, filter: newForwardFilter(ns, nftables.TableFamilyBridge), hosts: map[int]*Host{}}
 	if err := s.build(); err != nil {
 		s.Close()
 		return nil, &UnsupportedError{switchText, err}
@@ -286,11 +286,6 @@ func configure(h *netlink.Handle, name string, ip netip.Addr) error {
 		return fmt.Errorf("find link %s: %w", name, err)
 	}
 	_ = h.LinkSetIP6AddrGenMode(link, addrGenOff)
-	// Every frame is one that fits an Ethernet: it is what is dropped, delayed
-	// and counted.
-	if err := h.LinkSetGSOMaxSegs(link, 1); err != nil {
-		return fmt.Errorf("segments of %s: %w", name, err)
-	}
 	addr := &netlink.Addr{IPNet: &net.IPNet{IP: ip.AsSlice(), Mask: net.CIDRMask(netBits, 32)}}
 	if err := h.AddrAdd(link, addr); err != nil {
 		return fmt.Errorf("address of %s: %w", name, err)
