@@ -59,6 +59,9 @@ func (c *cable) plug(ns netns.NsHandle) error {
 // unplug takes the cable away at once, with its impairments, but not what is
 // dropped at the port.
 func (c *cable) unplug() error {
+	if !c.ns.IsOpen() {
+		return nil
+	}
 	err := c.impair(Both, Impairment{})
 	c.ns, c.arrival = netns.None(), nil
 	return errors.Join(err, deleteLink(c.sw.ns, hostPort(c.n)))
@@ -133,16 +136,17 @@ const lossTag = "loss"
 // After an error part of it may be so.
 func (c *cable) impair(dir Direction, im Impairment) error {
 	for _, one := range dir.each() {
-		if err := c.lose(one, im.Loss); err != nil {
+		was := c.impaired[one.index()]
+		c.impaired[one.index()] = im // after an error, too: what has begun can be ended
+		if err := c.lose(one, was.Loss, im.Loss); err != nil {
 			return unsupported("loss", err)
 		}
-		if err := c.cutSegments(one, im.Loss > 0 || im.Delay > 0); err != nil {
+		if err := c.cutSegments(one, was.single(), im.single()); err != nil {
 			return fmt.Errorf("cut segments: %w", err)
 		}
-		if err := c.limit(one, im); err != nil {
+		if err := c.limit(one, was, im); err != nil {
 			return unsupported("a rate", err)
 		}
-		c.impaired[one.index()] = im
 	}
 	if err := c.delay(); err != nil {
 		return unsupported("a delay", err)
@@ -163,20 +167,17 @@ func unsupported(what string, err error) error {
 
 // lose drops a share of the packets in one direction, where they leave the
 // cable: those from the host in the switch, those to it on their arrival.
-func (c *cable) lose(one Direction, share float64) error {
-	if share == 0 && c.impaired[one.index()].Loss == 0 {
+func (c *cable) lose(one Direction, was, share float64) error {
+	if share == was {
 		return nil
 	}
 	lossy, tag, link := c.sw.filter, c.tag(lossTag), portPrefix(c.n)
 	if one == ToHost {
-		if c.arrival == nil {
-			f := newArrivalFilter(c.ns)
-			if err := f.create(); err != nil {
-				return err
-			}
-			c.arrival = f
+		f, err := c.arrivals()
+		if err != nil {
+			return err
 		}
-		lossy, tag, link = c.arrival, lossTag, hostLink
+		lossy, tag, link = f, lossTag, hostLink
 	}
 	var rules []*nftables.Rule
 	if share > 0 {
@@ -188,12 +189,24 @@ func (c *cable) lose(one Direction, share float64) error {
 	return err
 }
 
+// arrivals returns the filter of what arrives at the host, made when it is
+// needed first.
+func (c *cable) arrivals() (*filter, error) {
+	if c.arrival == nil {
+		f := newArrivalFilter(c.ns)
+		if err := f.create(); err != nil {
+			return nil, err
+		}
+		c.arrival = f
+	}
+	return c.arrival, nil
+}
+
 // cutSegments makes the end of the cable that sends in one direction cut large
 // segments to the size of a frame, or leave them whole, which is many times
 // faster.
-func (c *cable) cutSegments(one Direction, cut bool) error {
-	was := c.impaired[one.index()]
-	if cut == (was.Loss > 0 || was.Delay > 0) {
+func (c *cable) cutSegments(one Direction, was, cut bool) error {
+	if cut == was {
 		return nil
 	}
 	segments := wholeSegments
@@ -224,9 +237,8 @@ func (c *cable) sender(one Direction) (ns netns.NsHandle, link string) {
 
 // limit puts a token bucket filter before one end of the cable: what goes to
 // the host queues in the switch, and what comes from it in the host.
-func (c *cable) limit(one Direction, im Impairment) error {
-	was := c.impaired[one.index()].Rate
-	if im.Rate == 0 && was == 0 {
+func (c *cable) limit(one Direction, was, im Impairment) error {
+	if im.Rate == was.Rate && (im.Rate == 0 || im.queue() == was.queue()) {
 		return nil
 	}
 	ns, name := c.sender(one)
@@ -236,10 +248,14 @@ func (c *cable) limit(one Direction, im Impairment) error {
 			return err
 		}
 		bucket := tokenBucket(link.Attrs().Index, im)
-		if im.Rate == 0 {
-			return nl.QdiscDel(bucket)
+		if im.Rate > 0 {
+			return nl.QdiscReplace(bucket)
 		}
-		return nl.QdiscReplace(bucket)
+		err = nl.QdiscDel(bucket)
+		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EINVAL) {
+			return nil // there was none: Impair had failed
+		}
+		return err
 	})
 }
 

@@ -43,9 +43,9 @@ type cpuTree struct {
 
 // group is a control group, made to limit processor time.
 type group struct {
-	tree  cpuTree
-	dir   string
-	homes map[int]string // the groups from which processes came, by process id
+	tree cpuTree
+	dir  string
+	home string // the group from which the process that was added last came
 }
 
 // findCPUTree finds the hierarchy.
@@ -87,7 +87,7 @@ func cpuTreeIn(mountinfo string) (cpuTree, error) {
 func (t cpuTree) newGroup(share float64) (*group, error) {
 	t.sweep()
 	name := fmt.Sprintf("%s%d-%d", groupPrefix, os.Getpid(), groups.Add(1))
-	g := &group{tree: t, dir: filepath.Join(t.dir, name), homes: map[int]string{}}
+	g := &group{tree: t, dir: filepath.Join(t.dir, name)}
 	if err := os.Mkdir(g.dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -143,7 +143,7 @@ func (g *group) add(pid int) error {
 	if err != nil {
 		return err
 	}
-	g.homes[pid] = home
+	g.home = home
 	return moveTo(g.dir, pid)
 }
 
@@ -173,11 +173,16 @@ func times(text, name string) int {
 	return 0
 }
 
-// remove moves the processes home that are left, and takes the group away.
+// remove moves the processes that are left home, and takes the group away.
 func (g *group) remove() error {
-	var errs []error
-	for pid, home := range g.homes {
-		if err := moveTo(home, pid); err != nil && !errors.Is(err, unix.ESRCH) {
+	left, err := os.ReadFile(filepath.Join(g.dir, groupProcs))
+	errs := []error{err}
+	for _, field := range strings.Fields(string(left)) {
+		pid, err := strconv.Atoi(field)
+		if err == nil {
+			err = moveTo(g.home, pid)
+		}
+		if !errors.Is(err, unix.ESRCH) { // else it has ended
 			errs = append(errs, err)
 		}
 	}

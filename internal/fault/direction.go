@@ -1,15 +1,15 @@
 package fault
 
-// Direction says which packets are dropped, as seen from the broker's host.
-// Directions add up: ToHost|FromHost is Both.
+// Direction says which way packets go that are dropped or impaired, as seen from
+// a host. Directions add up: ToHost|FromHost is Both.
 type Direction uint8
 
 const (
-	// ToHost drops what is sent to the host.
+	// ToHost is what is sent to the host.
 	ToHost Direction = 1 << iota
-	// FromHost drops what the host sends.
+	// FromHost is what the host sends.
 	FromHost
-	// Both cuts the host off.
+	// Both is all there is: dropped, the host is cut off.
 	Both = ToHost | FromHost
 )
 

@@ -51,7 +51,7 @@
 //	zero window                             Freeze, and a flood    Thaw
 //	no processor time                       Process.Starve         End
 //
-// Host.Traffic counts what passes, to the byte, and Host.Dropped what did not.
+// Host.Traffic counts what passes and Host.Dropped what does not.
 //
 // Loss is a rule of a packet filter and a rate a token bucket filter, at either
 // end of the host's link; neither costs a frame any time. Linux can delay frames,

@@ -19,8 +19,8 @@ const answerTimeout = 5 * time.Second
 // probePort is where a new host is asked for a refusal: nothing listens there.
 const probePort = 9
 
-// Host is a broker's host: a network namespace behind a port of the Switch.
-// Its methods may be called concurrently.
+// Host is the host of a broker, or of a client: a network namespace behind a port
+// of the Switch. Its methods may be called concurrently.
 type Host struct {
 	// Fixed after construction.
 	n      int

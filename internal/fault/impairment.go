@@ -70,3 +70,7 @@ func (im Impairment) queue() int {
 	}
 	return im.Queue
 }
+
+// single reports whether frames have to be single ones: what is lost or late is
+// a frame, and not a segment of 64 KiB.
+func (im Impairment) single() bool { return im.Loss > 0 || im.Delay > 0 }

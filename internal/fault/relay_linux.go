@@ -145,10 +145,10 @@ func (r *relay) set(impaired [2]Impairment) {
 
 // close sends what the relay holds and takes it away.
 func (r *relay) close() error {
-	// The pair leaves the bridge last, so that what is held can still pass.
-	_, stopErr := unix.Write(r.fds[2], []byte{1, 0, 0, 0, 0, 0, 0, 0})
-	if stopErr != nil {
-		return fmt.Errorf("stop relay: %w", stopErr)
+	// Any number but 0 makes the event readable. The pair is still in the bridge,
+	// so that what is held can pass.
+	if _, err := unix.Write(r.fds[2], []byte{1, 0, 0, 0, 0, 0, 0, 0}); err != nil {
+		return fmt.Errorf("stop relay: %w", err)
 	}
 	r.done.Wait()
 	err := r.swap(hostPort(r.n), nearPort(r.n))
@@ -201,6 +201,7 @@ func (w *way) receive(held *line, buf []byte) bool {
 		case err != nil:
 			return false // the link is gone
 		default:
+			// What there is no room for is lost, as in any router.
 			held.take(time.Now(), append([]byte(nil), buf[:n]...), im)
 		}
 	}
