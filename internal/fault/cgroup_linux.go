@@ -97,7 +97,7 @@ func (t cpuTree) newGroup(share float64) (*group, error) {
 		limits = [][2]string{{"cpu.max", quota + " " + strconv.Itoa(cpuPeriod)}}
 	}
 	for _, l := range limits {
-		if err := os.WriteFile(filepath.Join(g.dir, l[0]), []byte(l[1]), 0); err != nil {
+		if err := os.WriteFile(filepath.Join(g.dir, l[0]), []byte(l[1]), 0o644); err != nil {
 			return nil, errors.Join(err, os.Remove(g.dir))
 		}
 	}
@@ -123,18 +123,27 @@ func (t cpuTree) home(pid int) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for line := range strings.Lines(string(text)) {
+	home, ok := t.homeIn(string(text))
+	if !ok {
+		return "", fmt.Errorf("process %d is in no control group", pid)
+	}
+	return home, nil
+}
+
+// homeIn finds the group in the text of a process's cgroup file.
+func (t cpuTree) homeIn(cgroups string) (home string, ok bool) {
+	for line := range strings.Lines(cgroups) {
 		// cgroups(7): "number:controllers:path", in version 2 "0::path".
 		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
 		if len(fields) < 3 {
 			continue
 		}
 		controllers := strings.Split(fields[1], ",")
-		if t.unified && fields[1] == "" || !t.unified && slices.Contains(controllers, "cpu") {
-			return filepath.Join(t.dir, fields[2]), nil
+		if t.unified && fields[0] == "0" || !t.unified && slices.Contains(controllers, "cpu") {
+			return filepath.Join(t.dir, fields[2]), true
 		}
 	}
-	return "", fmt.Errorf("process %d is in no control group", pid)
+	return "", false
 }
 
 // add moves a process into the group.
@@ -191,5 +200,5 @@ func (g *group) remove() error {
 
 // moveTo moves a process into the group at dir.
 func moveTo(dir string, pid int) error {
-	return os.WriteFile(filepath.Join(dir, groupProcs), []byte(strconv.Itoa(pid)), 0)
+	return os.WriteFile(filepath.Join(dir, groupProcs), []byte(strconv.Itoa(pid)), 0o644)
 }

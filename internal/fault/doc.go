@@ -51,6 +51,10 @@
 //	zero window                             Freeze, and a flood    Thaw
 //	no processor time                       Process.Starve         End
 //
+//	host, err := site.Host()
+//	...
+//	err = host.Impair(fault.Both, fault.Impairment{Loss: 0.05, Delay: 40 * time.Millisecond})
+//
 // Host.Traffic counts what passes and Host.Dropped what does not.
 //
 // Loss is a rule of a packet filter and a rate a token bucket filter, at either

@@ -33,7 +33,7 @@ func TestNothingIsLeft(t *testing.T) {
 // The same of hosts whose links are impaired when they are closed, rebooted or
 // left to the switch, with a router and without.
 func TestNothingIsLeftOfImpairedHosts(t *testing.T) {
-	const rounds = 5
+	const rounds = 3
 	round := func() {
 		s := needSwitch(t)
 		for n, h := range []*Host{newHost(t, s, 10), newRouted(t, s, 11), newHost(t, s, 12)} {

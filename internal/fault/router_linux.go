@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/google/nftables"
@@ -50,6 +51,9 @@ type Router struct {
 	// Fixed after construction.
 	ns     netns.NsHandle // owned: closed by close
 	filter *filter
+
+	mu     sync.Mutex // serialises changes
+	closed bool       // guarded by mu
 }
 
 // newRouter makes a router that has no links yet.
@@ -152,32 +156,50 @@ func (r *Router) plug(host netns.NsHandle) error {
 func (r *Router) unplug() error { return deleteLink(r.ns, innerLink) }
 
 // close lets go of the router's namespace; its links have to be gone.
-func (r *Router) close() error { return r.ns.Close() }
+func (r *Router) close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	return r.ns.Close()
+}
+
+// do runs a change of the router under mu, and says what was to be done in its
+// error.
+func (r *Router) do(what string, change func() error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return ErrClosed
+	}
+	if err := change(); err != nil {
+		return fmt.Errorf("fault: %s: %w", what, err)
+	}
+	return nil
+}
 
 // Evict forgets all mappings. Both ends of a connection believe that it is open
 // and nothing passes on it any more, from when Evict returns; new connections
 // do well.
 func (r *Router) Evict() error {
-	var nl *netlink.Handle
-	err := within(r.ns, func() (err error) {
-		nl, err = netlink.NewHandle(unix.NETLINK_NETFILTER)
-		return err
-	})
-	if err == nil {
+	return r.do("evict mappings", func() error {
+		var nl *netlink.Handle
+		err := within(r.ns, func() (err error) {
+			nl, err = netlink.NewHandle(unix.NETLINK_NETFILTER)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("open netlink: %w", err)
+		}
 		defer nl.Close()
-		err = nl.ConntrackTableFlush(netlink.ConntrackTable)
-	}
-	if err != nil {
-		return fmt.Errorf("fault: evict mappings: %w", err)
-	}
-	return nil
+		return nl.ConntrackTableFlush(netlink.ConntrackTable)
+	})
 }
 
 // EvictIdle makes the router forget the mapping of a TCP connection on which
 // nothing has passed for idle, a whole number of seconds; 0 means never, or
 // rather after five days. A connection that exists has the old limit until
 // something passes on it. The error is an *UnsupportedError where the limit
-// cannot be set, as in some user namespaces.
+// cannot be set.
 func (r *Router) EvictIdle(idle time.Duration) error {
 	if idle == 0 {
 		idle = keepMapping
@@ -185,29 +207,29 @@ func (r *Router) EvictIdle(idle time.Duration) error {
 	if idle < time.Second || idle%time.Second != 0 {
 		return fmt.Errorf("fault: evict idle mappings: %v is not a whole number of seconds", idle)
 	}
-	err := r.write(idleFile, strconv.FormatInt(int64(idle/time.Second), 10))
-	if errors.Is(err, os.ErrPermission) || errors.Is(err, os.ErrNotExist) {
-		return &UnsupportedError{"evicting idle mappings", err}
-	}
-	if err != nil {
-		return fmt.Errorf("fault: evict idle mappings: %w", err)
-	}
-	return nil
+	return r.do("evict idle mappings", func() error {
+		err := r.write(idleFile, strconv.FormatInt(int64(idle/time.Second), 10))
+		if errors.Is(err, os.ErrPermission) || errors.Is(err, os.ErrNotExist) {
+			return &UnsupportedError{"a limit for idle mappings", err}
+		}
+		return err
+	})
 }
 
 // Reject makes the router answer what would pass it in direction dir, and in no
 // other, with ICMP "host unreachable", from when it returns. The kernel sends
-// one a second to each address after the first few. Reject(Both) and then Kill is the host
-// that has vanished and whose router knows it: no FIN passes. Reject(0) ends it.
+// one a second to each address after the first few. Reject(Both) and then Kill
+// is the host that has vanished and whose router knows it: no FIN passes.
+// Reject(0) ends it.
 func (r *Router) Reject(dir Direction) error {
-	var rules []*nftables.Rule
-	for _, one := range dir.each() {
-		rules = append(rules, r.reject(one))
-	}
-	if _, err := r.filter.replace("reject", rules...); err != nil {
-		return fmt.Errorf("fault: reject packets: %w", err)
-	}
-	return nil
+	return r.do("reject packets", func() error {
+		var rules []*nftables.Rule
+		for _, one := range dir.each() {
+			rules = append(rules, r.reject(one))
+		}
+		_, err := r.filter.replace("reject", rules...)
+		return err
+	})
 }
 
 // reject is the rule for one direction.

@@ -230,6 +230,15 @@ func TestHostBehindRouterIsAHost(t *testing.T) {
 	expectSilence(t, conn)
 	do(t, h.Close())
 	do(t, h.Close())
+	_, resetErr := h.Reset(nil)
+	for _, err := range []error{
+		h.Router().Evict(), h.Router().EvictIdle(time.Second), h.Router().Reject(Both),
+		h.Impair(Both, Impairment{}), h.DropFlags(Both, FIN), resetErr,
+	} {
+		if !errors.Is(err, ErrClosed) {
+			t.Errorf("after Close: %v", err)
+		}
+	}
 	newRouted(t, s, 2) // its number is free again
 	if _, err := s.NewHostBehindRouter(2); err == nil {
 		t.Error("host 2 was made twice")

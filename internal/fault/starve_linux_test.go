@@ -162,6 +162,41 @@ func TestCPUTree(t *testing.T) {
 	}
 }
 
+func TestGroupFiles(t *testing.T) {
+	for _, c := range []struct {
+		tree  cpuTree
+		files map[string]string
+	}{
+		{cpuTree{dir: t.TempDir()}, map[string]string{"cpu.cfs_quota_us": "2000", "cpu.cfs_period_us": "100000"}},
+		{cpuTree{dir: t.TempDir(), unified: true}, map[string]string{"cpu.max": "2000 100000"}},
+	} {
+		g, err := c.tree.newGroup(0.02)
+		do(t, err)
+		for name, want := range c.files {
+			if got, err := os.ReadFile(filepath.Join(g.dir, name)); string(got) != want || err != nil {
+				t.Errorf("%s: %q, %v; want %q", name, got, err, want)
+			}
+		}
+	}
+}
+
+func TestHomeOfAProcess(t *testing.T) {
+	const both = "9:name=systemd:/s\n3:cpuset:/c\n1:cpu,cpuacct:/a:b\n0::/u/v\n"
+	for _, c := range []struct {
+		tree       cpuTree
+		text, want string
+	}{
+		{cpuTree{dir: "/x"}, both, "/x/a:b"},
+		{cpuTree{dir: "/x", unified: true}, both, "/x/u/v"},
+		{cpuTree{dir: "/x"}, "0::/u\n", ""},
+		{cpuTree{dir: "/x", unified: true}, "1:cpu:/a\n::\n\n:", ""},
+	} {
+		if got, ok := c.tree.homeIn(c.text); got != c.want || ok != (c.want != "") {
+			t.Errorf("%+v: %q, %v; want %q", c.tree, got, ok, c.want)
+		}
+	}
+}
+
 func FuzzCPUTree(f *testing.F) {
 	f.Add("36 25 0:30 / /sys/fs/cgroup/cpu rw shared:15 - cgroup cgroup rw,cpu\n30 23 0:26 / /x rw - cgroup2 cgroup2 rw\n")
 	f.Add(" - \n - cgroup\na b c d e - cgroup2 x")
