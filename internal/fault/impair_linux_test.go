@@ -401,6 +401,45 @@ func TestConnectionLivesThroughImpairments(t *testing.T) {
 	expectPlainPort(t, h)
 }
 
+// What a killed host still had on a slow and delayed link, its FIN above all,
+// never arrives, however soon the host is back.
+func TestNothingLeaksFromADelayedLink(t *testing.T) {
+	s := needSwitch(t)
+	for name, h := range map[string]*Host{"in the switch": newHost(t, s, 2), "behind a router": newRouted(t, s, 3)} {
+		t.Run(name, func(t *testing.T) {
+			client, server := pair(t, nil, h)
+			expectPassing(t, client, server)
+			do(t, h.Impair(FromHost, Impairment{Rate: 1e6, Delay: 2 * silence}))
+			_, err := server.Write(make([]byte, 20_000)) // 160 ms
+			do(t, err)
+			if _, err := io.ReadFull(client, make([]byte, 1000)); err != nil {
+				t.Fatal(err)
+			}
+			do(t, h.Drop(Both))
+			do(t, server.Close())
+			readUntilSilence(t, client) // it has acknowledged all that came
+			do(t, h.Reboot())
+			// The client sends nothing, so that the new host is not asked.
+			readUntilSilence(t, client)
+			expectEstablished(t, client)
+		})
+	}
+}
+
+// readUntilSilence reads what has arrived; an end of the stream fails the test.
+func readUntilSilence(t *testing.T, conn net.Conn) {
+	t.Helper()
+	defer conn.SetReadDeadline(time.Time{})
+	for {
+		conn.SetReadDeadline(time.Now().Add(silence))
+		_, err := conn.Read(make([]byte, 4096))
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return
+		}
+		do(t, err)
+	}
+}
+
 // expectEndAfter writes word and waits for the end of the stream.
 func expectEndAfter(t *testing.T, conn net.Conn, word string) error {
 	t.Helper()
