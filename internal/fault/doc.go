@@ -32,9 +32,10 @@
 // # Faults
 //
 // Most of what goes wrong is not a host that is gone at once. Each fault has
-// begun when its call returns, and can be undone; they add up, in any order. All
-// but the first line need a Host, which in packets-dropped mode a Site has; a
-// Host is as good for a client process as for a broker.
+// begun when its call returns, and can be undone; they add up, in any order. What
+// happens to packets needs a Host, which in packets-dropped mode a Site has; a
+// Host is as good for a client process as for a broker, and Host.Switch makes
+// more of them beside it, also behind a Router.
 //
 //	what goes wrong                         begun by               ended by
 //	packets cut, one way or both            Site.Cut, Host.Drop    Mend, Heal

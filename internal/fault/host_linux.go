@@ -37,6 +37,11 @@ type Host struct {
 // Addr returns the address at which the host is reached, which never changes.
 func (h *Host) Addr() netip.Addr { return hostAddr(h.n) }
 
+// Switch returns the switch into which the host is plugged, for more hosts beside
+// it, such as those of clients. That of a Site closes, with all its hosts, when
+// the last Site does.
+func (h *Host) Switch() *Switch { return h.sw }
+
 // Router returns the router before the host, or nil if there is none.
 func (h *Host) Router() *Router { return h.router }
 

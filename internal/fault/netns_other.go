@@ -27,6 +27,9 @@ func (*Switch) NewHost(int) (*Host, error) { return nil, errPlatform }
 // NewHostBehindRouter returns an *UnsupportedError.
 func (*Switch) NewHostBehindRouter(int) (*Host, error) { return nil, errPlatform }
 
+// has returns false.
+func (*Switch) has(int) bool { return false }
+
 // Close returns nil.
 func (*Switch) Close() error { return nil }
 
@@ -35,6 +38,9 @@ type Host struct{}
 
 // Addr returns the zero address.
 func (*Host) Addr() netip.Addr { return netip.Addr{} }
+
+// Switch returns nil.
+func (*Host) Switch() *Switch { return nil }
 
 // Router returns nil.
 func (*Host) Router() *Router { return nil }

@@ -244,3 +244,25 @@ func TestHostBehindRouterIsAHost(t *testing.T) {
 		t.Error("host 2 was made twice")
 	}
 }
+
+// A client behind a router is made beside a site, and sites make way for it.
+func TestHostsBesideASite(t *testing.T) {
+	site := needSite(t, PacketsDropped)
+	startAt(t, site)
+	broker, err := site.Host()
+	do(t, err)
+	client := newRouted(t, broker.Switch(), 3)
+	do(t, client.Meet(broker))
+	other := needSite(t, PacketsDropped)
+	startAt(t, other)
+	expectEcho(t, dial(t, other.Addr()), "hello")
+	conn, err := listenAt(client, func() (net.Conn, error) { return net.DialTimeout("tcp4", site.Addr(), bound) })
+	do(t, err)
+	defer conn.Close()
+	expectEcho(t, conn, "hello")
+	do(t, client.Router().Evict())
+	_, err = io.WriteString(conn, "anybody?")
+	do(t, err)
+	expectSilence(t, conn)
+	expectEstablished(t, conn.(*net.TCPConn))
+}

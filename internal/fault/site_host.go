@@ -35,7 +35,8 @@ type hostSite struct {
 	closed bool     // guarded by mu
 }
 
-// newHostSite takes the lowest free number on the shared switch.
+// newHostSite takes the lowest free number on the shared switch, on which others
+// may have made hosts, too.
 func newHostSite() (Site, error) {
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
@@ -47,7 +48,7 @@ func newHostSite() (Site, error) {
 		shared.sw, shared.sites = sw, map[int]bool{}
 	}
 	n := firstHost
-	for shared.sites[n] {
+	for shared.sites[n] || shared.sw.has(n) {
 		n++
 	}
 	host, err := shared.sw.NewHost(n)

@@ -155,6 +155,13 @@ func (s *Switch) newHost(n int, r *Router) (*Host, error) {
 	return h, nil
 }
 
+// has reports whether there is a host number n.
+func (s *Switch) has(n int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hosts[n] != nil
+}
+
 // forget removes host n from the list.
 func (s *Switch) forget(n int) {
 	s.mu.Lock()
