@@ -149,6 +149,7 @@ var pure = []string{
 	"heartbeat/*.go", "internal/wire/*.go", "internal/subject/*.go",
 	"broker/router.go", "broker/session.go",
 	"internal/link/backoff.go", "internal/link/pool.go",
+	"internal/fault/impairment.go", "internal/fault/line.go",
 	"internal/bench/flow.go", "internal/bench/histogram.go", "internal/bench/message.go", "internal/bench/numbered.go", "internal/bench/replies.go",
 	"internal/bench/statistics.go", "internal/bench/tape.go",
 }

@@ -1,15 +1,15 @@
 package fault
 
-// Direction says which packets are dropped, as seen from the broker's host.
-// Directions add up: ToHost|FromHost is Both.
+// Direction says which way packets go that are dropped or impaired, as seen from
+// a host. Directions add up: ToHost|FromHost is Both.
 type Direction uint8
 
 const (
-	// ToHost drops what is sent to the host.
+	// ToHost is what is sent to the host.
 	ToHost Direction = 1 << iota
-	// FromHost drops what the host sends.
+	// FromHost is what the host sends.
 	FromHost
-	// Both cuts the host off.
+	// Both is all there is: dropped, the host is cut off.
 	Both = ToHost | FromHost
 )
 
@@ -25,3 +25,16 @@ func (d Direction) String() string {
 	}
 	return "none"
 }
+
+// each returns the single directions that d is made of.
+func (d Direction) each() (single []Direction) {
+	for _, one := range []Direction{ToHost, FromHost} {
+		if d&one != 0 {
+			single = append(single, one)
+		}
+	}
+	return single
+}
+
+// index is the place of a single direction in an array of two.
+func (d Direction) index() int { return int(d >> 1) }

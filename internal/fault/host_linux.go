@@ -9,9 +9,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
-	"golang.org/x/sys/unix"
 )
 
 // answerTimeout bounds the wait for a new host's first answer: it is one round
@@ -21,75 +19,100 @@ const answerTimeout = 5 * time.Second
 // probePort is where a new host is asked for a refusal: nothing listens there.
 const probePort = 9
 
-// Host is a broker's host: a network namespace behind a port of the Switch.
-// Its methods may be called concurrently.
+// Host is the host of a broker, or of a client: a network namespace behind a port
+// of the Switch. Its methods may be called concurrently.
 type Host struct {
 	// Fixed after construction.
-	n  int
-	sw *Switch
+	n      int
+	sw     *Switch
+	router *Router // owned; nil if there is none
 
 	mu        sync.Mutex // serialises whole operations on this host, the longest wait being answerTimeout
 	ns        netns.NsHandle
+	cable     *cable
 	processes []*Process
-	cut       Direction
-	past      uint64 // packets counted by rules that are gone
 	closed    bool
 }
 
-// Addr returns the host's address, which never changes.
+// Addr returns the address at which the host is reached, which never changes.
 func (h *Host) Addr() netip.Addr { return hostAddr(h.n) }
+
+// Switch returns the switch into which the host is plugged, for more hosts beside
+// it, such as those of clients. That of a Site closes, with all its hosts, when
+// the last Site does.
+func (h *Host) Switch() *Switch { return h.sw }
+
+// Router returns the router before the host, or nil if there is none.
+func (h *Host) Router() *Router { return h.router }
 
 // Drop makes the switch drop all packets in direction dir, in addition to what
 // it drops already. Links stay up, and connections notice nothing. When Drop
-// returns no further packet passes.
+// returns no further packet passes the switch; what was on a delayed link
+// already still arrives at the host.
 func (h *Host) Drop(dir Direction) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.closed {
-		return ErrClosed
-	}
-	more := dir & Both &^ h.cut
-	if err := h.sw.filter.drop(hostPort(h.n), more); err != nil {
-		return fmt.Errorf("fault: drop packets of %s: %w", h.Addr(), err)
-	}
-	h.cut |= more
-	return nil
+	return h.do("drop packets", func() error { return h.cable.drop(dir) })
 }
 
-// Heal lets packets pass again, in both directions.
+// DropFlags makes the switch drop the TCP segments in direction dir that have
+// any of the flags, from when it returns: a process that dies with FIN dropped
+// leaves its peers an open connection and a host that answers with RST; with
+// FIN|RST it leaves them silence, and a host that is alive for all others. It
+// replaces what an earlier call asked for; Heal ends it.
+func (h *Host) DropFlags(dir Direction, flags Flags) error {
+	return h.do("drop segments", func() error { return h.cable.dropFlags(dir, flags) })
+}
+
+// Heal ends Drop and DropFlags, in both directions. The impairments of the link
+// stay.
 func (h *Host) Heal() error {
+	return h.do("heal", h.cable.heal)
+}
+
+// Impair makes im what is wrong with the host's link in each direction of dir,
+// in place of what was, from when it returns: the zero Impairment ends it. An
+// impairment is a property of the link: neither Heal nor Reboot ends it, and
+// what passes on an impaired link is still cut by Drop.
+//
+// What comes to the host first meets the delay, then the rate, then the loss;
+// what comes from it the rate, then the delay, then the loss. At the moment at
+// which a delay begins or ends a frame may pass twice, out of order or not at
+// all. After an error part of im may be in effect; a kernel that lacks what it
+// takes makes it an *UnsupportedError.
+func (h *Host) Impair(dir Direction, im Impairment) error {
+	if err := im.validate(); err != nil {
+		return fmt.Errorf("fault: impair link of %s: %w", h.Addr(), err)
+	}
+	return h.do("impair link", func() error { return h.cable.impair(dir, im) })
+}
+
+// do runs a change of the host under mu, and says what was to be done in its
+// error.
+func (h *Host) do(what string, change func() error) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
 		return ErrClosed
 	}
-	return h.heal()
-}
-
-// heal is Heal under mu.
-func (h *Host) heal() error {
-	packets, err := h.sw.filter.pass(hostPort(h.n))
-	h.past += packets
-	if err != nil {
-		return fmt.Errorf("fault: heal %s: %w", h.Addr(), err)
+	if err := change(); err != nil {
+		return fmt.Errorf("fault: %s of %s: %w", what, h.Addr(), err)
 	}
-	h.cut = 0
 	return nil
 }
 
-// Dropped returns how many packets to and from the host were dropped since it
-// was made. Segments that the kernel has not yet cut up count as one.
+// Dropped returns how many packets to and from the host were dropped by Drop,
+// DropFlags and a Loss since it was made. What a full queue had no room for is
+// not among them. Segments that the kernel has not cut to frames count as one.
 func (h *Host) Dropped() (packets uint64, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
-		return h.past, nil
+		return h.cable.past, nil
 	}
-	packets, err = h.sw.filter.count(hostPort(h.n))
+	packets, err = h.cable.dropped()
 	if err != nil {
-		return h.past, fmt.Errorf("fault: count packets of %s: %w", h.Addr(), err)
+		return packets, fmt.Errorf("fault: count packets of %s: %w", h.Addr(), err)
 	}
-	return h.past + packets, nil
+	return packets, nil
 }
 
 // Kill kills all processes started on the host and waits until they have been
@@ -114,24 +137,32 @@ func (h *Host) kill() {
 // made again, with the same addresses, and packets pass. The old link is
 // destroyed before the new one exists, so nothing of the old host (such as the
 // FIN of a killed process) ever leaks; a packet of an old connection is
-// answered with RST. When Reboot returns the new host has answered.
+// answered with RST. The link is impaired as it was. When Reboot returns the new
+// host has answered.
 func (h *Host) Reboot() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
 		return ErrClosed
 	}
-	more := Both &^ h.cut
-	if err := h.sw.filter.drop(hostPort(h.n), more); err != nil {
+	if err := h.cable.drop(Both); err != nil {
 		return fmt.Errorf("fault: reboot %s: %w", h.Addr(), err)
 	}
-	h.cut = Both
 	h.kill()
+	impaired := h.cable.impaired
+	if err := h.cable.impair(Both, Impairment{}); err != nil {
+		return fmt.Errorf("fault: reboot %s: %w", h.Addr(), err)
+	}
 	if err := h.unplug(); err != nil {
 		return fmt.Errorf("fault: reboot %s: take away: %w", h.Addr(), err)
 	}
 	if err := h.plugIn(); err != nil {
 		return fmt.Errorf("fault: reboot %s: make again: %w", h.Addr(), err)
+	}
+	for _, one := range Both.each() {
+		if err := h.cable.impair(one, impaired[one.index()]); err != nil {
+			return fmt.Errorf("fault: reboot %s: impair link: %w", h.Addr(), err)
+		}
 	}
 	return nil
 }
@@ -145,12 +176,12 @@ func (h *Host) Close() error {
 		return nil
 	}
 	var errs []error
-	if err := h.sw.filter.drop(hostPort(h.n), Both&^h.cut); err != nil {
-		errs = append(errs, err)
-	}
-	h.cut = Both
+	errs = append(errs, h.cable.drop(Both))
 	h.kill()
-	errs = append(errs, h.unplug(), h.heal())
+	errs = append(errs, h.unplug(), h.cable.unplug(), h.cable.heal())
+	if h.router != nil {
+		errs = append(errs, h.router.close())
+	}
 	h.closed = true
 	h.sw.forget(h.n)
 	if err := errors.Join(errs...); err != nil {
@@ -195,31 +226,29 @@ func (h *Host) plugIn() error {
 		return err
 	}
 	h.ns = ns
-	err = withNetlink(h.sw.ns, func(nl *netlink.Handle) error {
-		return addPort(nl, hostPort(h.n), hostLink, h.n, ns)
-	})
+	if h.router == nil {
+		err = h.cable.plug(ns)
+	} else {
+		err = h.plugInBehindRouter()
+	}
 	if err != nil {
 		return err
 	}
-	err = withNetlink(ns, func(nl *netlink.Handle) error {
-		if err := loopbackUp(nl); err != nil {
-			return err
-		}
-		if err := configure(nl, hostLink, h.n); err != nil {
-			return err
-		}
-		return neighbour(nl, hostLink, 1)
-	})
-	if err != nil {
-		return err
-	}
-	if err := neighbour(&netlink.Handle{}, clientLink, h.n); err != nil {
-		return err
-	}
-	if err := h.heal(); err != nil {
+	if err := h.cable.heal(); err != nil {
 		return err
 	}
 	return answers(h.Addr())
+}
+
+// plugInBehindRouter links the host with its router, and the router with the
+// switch if it is new.
+func (h *Host) plugInBehindRouter() error {
+	if !h.cable.ns.IsOpen() {
+		if err := h.cable.plug(h.router.ns); err != nil {
+			return err
+		}
+	}
+	return h.router.plug(h.ns)
 }
 
 // unplug destroys the link and lets go of the namespace. The link goes at
@@ -228,41 +257,16 @@ func (h *Host) unplug() error {
 	if !h.ns.IsOpen() {
 		return nil
 	}
-	err := withNetlink(h.sw.ns, func(nl *netlink.Handle) error {
-		link, err := nl.LinkByName(hostPort(h.n))
-		if errors.As(err, &netlink.LinkNotFoundError{}) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		return nl.LinkDel(link)
-	})
+	var err error
+	if h.router == nil {
+		err = h.cable.unplug()
+	} else {
+		err = h.router.unplug()
+	}
 	// Without it the namespace goes too, when TCP has given up.
 	_ = within(h.ns, destroyOrphans)
 	h.ns.Close()
 	return err
-}
-
-// destroyOrphans ends the connections in the namespace of this thread whose
-// process is gone: they would hold the namespace for a minute or two, until
-// the kernel gives up sending their FIN. Kernels without
-// CONFIG_INET_DIAG_DESTROY refuse.
-func destroyOrphans() error {
-	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
-		sockets, err := netlink.SocketDiagTCP(family)
-		if err != nil {
-			return err
-		}
-		for _, s := range sockets {
-			local := &net.TCPAddr{IP: s.ID.Source, Port: int(s.ID.SourcePort)}
-			remote := &net.TCPAddr{IP: s.ID.Destination, Port: int(s.ID.DestinationPort)}
-			if err := netlink.SocketDestroy(local, remote); err != nil && !errors.Is(err, unix.ENOENT) {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 // answers returns nil once the host at addr has refused a connection, which

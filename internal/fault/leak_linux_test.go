@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestNothingIsLeft runs the whole life of a site again and again and counts
@@ -26,6 +27,37 @@ func TestNothingIsLeft(t *testing.T) {
 			expectOneNamespace(t)
 			t.Logf("held before and after: %+v", before)
 		})
+	}
+}
+
+// The same of hosts whose links are impaired when they are closed, rebooted or
+// left to the switch, with a router and without.
+func TestNothingIsLeftOfImpairedHosts(t *testing.T) {
+	const rounds = 3
+	round := func() {
+		s := needSwitch(t)
+		for n, h := range []*Host{newHost(t, s, 10), newRouted(t, s, 11), newHost(t, s, 12)} {
+			do(t, h.Impair(Both, Impairment{Loss: 0.01, Rate: 1e9, Delay: time.Millisecond}))
+			do(t, h.Reboot())
+			conn, _ := pair(t, nil, h)
+			do(t, h.Impair(FromHost, Impairment{}))
+			do(t, conn.Close())
+			if n > 0 {
+				do(t, h.Close())
+			}
+		}
+		do(t, s.Close())
+	}
+	round()
+	before := countHeld(t)
+	for range rounds {
+		round()
+	}
+	// Each round leaves the far end of its three connections to the cleanup.
+	after := countHeld(t)
+	after.descriptors -= 3 * rounds
+	if after != before {
+		t.Errorf("held %+v before %d rounds, %+v after", before, rounds, after)
 	}
 }
 

@@ -19,12 +19,14 @@ func (h *Host) Meet(other *Host) error {
 	return nil
 }
 
-// learn tells the host the hardware address of host n.
+// learn tells the host, or the router before it, the hardware address of host n.
 func (h *Host) learn(n int) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed || !h.ns.IsOpen() {
 		return ErrClosed
 	}
-	return withNetlink(h.ns, func(nl *netlink.Handle) error { return neighbour(nl, hostLink, n) })
+	return withNetlink(h.cable.ns, func(nl *netlink.Handle) error {
+		return neighbour(nl, hostLink, hostAddr(n), hostMAC(n))
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"time"
 )
 
 // errPlatform is why namespaces are out of reach.
@@ -23,6 +24,12 @@ func NewSwitch() (*Switch, error) { return nil, errPlatform }
 // NewHost returns an *UnsupportedError.
 func (*Switch) NewHost(int) (*Host, error) { return nil, errPlatform }
 
+// NewHostBehindRouter returns an *UnsupportedError.
+func (*Switch) NewHostBehindRouter(int) (*Host, error) { return nil, errPlatform }
+
+// has returns false.
+func (*Switch) has(int) bool { return false }
+
 // Close returns nil.
 func (*Switch) Close() error { return nil }
 
@@ -32,14 +39,31 @@ type Host struct{}
 // Addr returns the zero address.
 func (*Host) Addr() netip.Addr { return netip.Addr{} }
 
+// Switch returns nil.
+func (*Host) Switch() *Switch { return nil }
+
+// Router returns nil.
+func (*Host) Router() *Router { return nil }
+
 // Drop returns an *UnsupportedError.
 func (*Host) Drop(Direction) error { return errPlatform }
+
+// DropFlags returns an *UnsupportedError.
+func (*Host) DropFlags(Direction, Flags) error { return errPlatform }
+
+// Impair returns an *UnsupportedError.
+func (*Host) Impair(Direction, Impairment) error { return errPlatform }
 
 // Heal returns an *UnsupportedError.
 func (*Host) Heal() error { return errPlatform }
 
 // Dropped returns an *UnsupportedError.
 func (*Host) Dropped() (uint64, error) { return 0, errPlatform }
+
+// Reset returns an *UnsupportedError.
+func (*Host) Reset(func(local, remote netip.AddrPort) bool) (connections int, err error) {
+	return 0, errPlatform
+}
 
 // Kill does nothing.
 func (*Host) Kill() {}
@@ -49,6 +73,18 @@ func (*Host) Reboot() error { return errPlatform }
 
 // Close returns nil.
 func (*Host) Close() error { return nil }
+
+// Router stands between a host and the switch; see Host.
+type Router struct{}
+
+// Evict returns an *UnsupportedError.
+func (*Router) Evict() error { return errPlatform }
+
+// EvictIdle returns an *UnsupportedError.
+func (*Router) EvictIdle(time.Duration) error { return errPlatform }
+
+// Reject returns an *UnsupportedError.
+func (*Router) Reject(Direction) error { return errPlatform }
 
 func selfExecutable() (string, error) { return os.Executable() }
 

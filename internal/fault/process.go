@@ -205,6 +205,23 @@ func (p *Process) Thaw() error {
 	return nil
 }
 
+// Pause freezes the child for d, as a long garbage collection or a virtual
+// machine that is moved does, and returns when it runs again, or has ended
+// meanwhile; who has to know when it stopped calls Freeze and Thaw. On Windows it returns an *UnsupportedError.
+func (p *Process) Pause(d time.Duration) error {
+	if err := p.Freeze(); err != nil {
+		return err
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return p.Thaw()
+	case <-p.done:
+		return nil
+	}
+}
+
 // epitaph describes how the finished child ended.
 func (p *Process) epitaph() string {
 	text := p.cmd.ProcessState.String()

@@ -56,6 +56,10 @@ type Site interface {
 	// Addr is the host:port that clients dial. It never changes, and in proxy
 	// mode it is not the address in the process's URL.
 	Addr() string
+	// Host is the site's host, for what can go wrong below TCP or with a link
+	// that is not cut; only Cut, Vanish and Return may take it away. In proxy
+	// mode there is none, and the error is an *UnsupportedError.
+	Host() (*Host, error)
 	// Start starts the broker process c on this site, with AddrPlaceholder
 	// filled in and c.Host ignored, and waits for its URL. One process runs on
 	// a site at a time.

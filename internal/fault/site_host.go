@@ -35,7 +35,8 @@ type hostSite struct {
 	closed bool     // guarded by mu
 }
 
-// newHostSite takes the lowest free number on the shared switch.
+// newHostSite takes the lowest free number on the shared switch, on which others
+// may have made hosts, too.
 func newHostSite() (Site, error) {
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
@@ -47,7 +48,7 @@ func newHostSite() (Site, error) {
 		shared.sw, shared.sites = sw, map[int]bool{}
 	}
 	n := firstHost
-	for shared.sites[n] {
+	for shared.sites[n] || shared.sw.has(n) {
 		n++
 	}
 	host, err := shared.sw.NewHost(n)
@@ -76,6 +77,9 @@ func (s *hostSite) Mode() Mode { return PacketsDropped }
 func (s *hostSite) Addr() string {
 	return net.JoinHostPort(s.host.Addr().String(), strconv.Itoa(sitePort))
 }
+
+// Host implements Site.
+func (s *hostSite) Host() (*Host, error) { return s.host, nil }
 
 // Start implements Site.
 func (s *hostSite) Start(ctx context.Context, c Command) (*Process, error) {

@@ -53,6 +53,12 @@ func (s *proxySite) Mode() Mode { return Proxied }
 // Addr implements Site.
 func (s *proxySite) Addr() string { return s.proxy.Addr() }
 
+// errNoHost is why a proxy has no faults below TCP.
+var errNoHost = &UnsupportedError{"a host of its own", errors.New("the broker is behind a proxy, on this machine's host")}
+
+// Host implements Site.
+func (s *proxySite) Host() (*Host, error) { return nil, errNoHost }
+
 // Start implements Site.
 func (s *proxySite) Start(ctx context.Context, c Command) (*Process, error) {
 	s.mu.Lock()

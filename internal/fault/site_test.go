@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"testing"
+	"time"
 )
 
 // eachMode runs f on a site of each mode that this machine has.
@@ -102,6 +103,30 @@ func TestSiteCutAndMended(t *testing.T) {
 				t.Fatal(err)
 			}
 			expectBytes(t, conn, dir.String())
+		}
+	})
+}
+
+func TestSiteHost(t *testing.T) {
+	eachMode(t, func(t *testing.T, s Site) {
+		h, err := s.Host()
+		if s.Mode() == Proxied {
+			if h != nil || !errors.Is(err, errors.ErrUnsupported) {
+				t.Fatalf("the host of a proxy: %v, %v", h, err)
+			}
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := h.Impair(FromHost, Impairment{Delay: silence}); err != nil {
+			t.Fatal(err)
+		}
+		startAt(t, s)
+		start := time.Now()
+		expectEcho(t, dial(t, s.Addr()), "late")
+		if took := time.Since(start); took < 2*silence {
+			t.Errorf("a dial and an echo took %v, each %v late", took, silence)
 		}
 	})
 }

@@ -6,7 +6,10 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
@@ -20,8 +23,10 @@ const (
 	loopback   = "lo"   // everywhere
 	netBits    = 24     // of 10.77.0.0
 	maxHost    = 254    // 10.77.0.255 is the broadcast address
-	addrGenOff = 1      // IN6_ADDR_GEN_MODE_NONE: no link-local address
-	switchText = "network namespaces"
+
+	clientsHost = 1 // the number of the clients' host
+	addrGenOff  = 1 // IN6_ADDR_GEN_MODE_NONE: no link-local address
+	switchText  = "network namespaces"
 )
 
 // errSwitchExists is returned while this process has another Switch open.
@@ -57,7 +62,7 @@ func NewSwitch() (*Switch, error) {
 	if err != nil {
 		return nil, &UnsupportedError{switchText, err}
 	}
-	s := &Switch{ns: ns, filter: newFilter(ns), hosts: map[int]*Host{}}
+	s := &Switch{ns: ns, filter: newForwardFilter(ns, nftables.TableFamilyBridge), hosts: map[int]*Host{}}
 	if err := s.build(); err != nil {
 		s.Close()
 		return nil, &UnsupportedError{switchText, err}
@@ -73,7 +78,8 @@ func (s *Switch) build() error {
 	}
 	defer client.Close()
 	err = withNetlink(s.ns, func(h *netlink.Handle) error {
-		bridge := &netlink.Bridge{LinkAttrs: attributes(bridgeName)}
+		// Without snooping it has no multicast reports of its own to send.
+		bridge := &netlink.Bridge{LinkAttrs: attributes(bridgeName), MulticastSnooping: new(false)}
 		if err := h.LinkAdd(bridge); err != nil {
 			return fmt.Errorf("add bridge: %w", err)
 		}
@@ -81,20 +87,53 @@ func (s *Switch) build() error {
 		if err := h.LinkSetUp(bridge); err != nil {
 			return fmt.Errorf("bridge up: %w", err)
 		}
-		return addPort(h, clientPort, clientLink, 1, client)
+		return addPort(h, clientPort, clientLink, clientsHost, client)
 	})
 	if err != nil {
 		return err
 	}
-	if err := withNetlink(client, func(h *netlink.Handle) error { return configure(h, clientLink, 1) }); err != nil {
+	err = withNetlink(client, func(h *netlink.Handle) error { return configure(h, clientLink, hostAddr(clientsHost)) })
+	if err != nil {
 		return err
 	}
-	return s.filter.create()
+	if err := waitUp(client, clientLink, s.ns, clientPort); err != nil {
+		return err
+	}
+	return s.filter.create(
+		s.filter.rule("tried", dropped(), onPort(clientPort, FromHost)),
+		s.filter.rule("tried", dropped(), onPort(clientPort, ToHost), tcpFlags(expr.CmpOpNeq, FIN|RST)),
+	)
 }
 
 // NewHost makes the broker's host number n, 2 to 254, with the address
 // 10.77.0.n. It can be reached at once.
-func (s *Switch) NewHost(n int) (*Host, error) {
+func (s *Switch) NewHost(n int) (*Host, error) { return s.newHost(n, nil) }
+
+// NewHostBehindRouter makes host number n behind a Router that has the address
+// 10.77.0.n: others reach the host there, and it reaches them, but its own
+// address is another, 192.168.77.2, so a server on it has to listen on all
+// addresses. All that a host can do it can, at the router's link to the switch.
+// Where the kernel cannot translate addresses or track connections the error is
+// an *UnsupportedError.
+func (s *Switch) NewHostBehindRouter(n int) (*Host, error) {
+	r, err := newRouter()
+	if err != nil {
+		return nil, fmt.Errorf("fault: new host %d: %w", n, err)
+	}
+	if err := r.configure(); err != nil {
+		r.close()
+		return nil, &UnsupportedError{"a router", err}
+	}
+	h, err := s.newHost(n, r)
+	if err != nil {
+		r.close()
+		return nil, err
+	}
+	return h, nil
+}
+
+// newHost makes host n, behind r if there is one, which the host then owns.
+func (s *Switch) newHost(n int, r *Router) (*Host, error) {
 	if n < firstHost || n > maxHost {
 		return nil, fmt.Errorf("fault: new host: number %d is not within %d to %d", n, firstHost, maxHost)
 	}
@@ -106,13 +145,21 @@ func (s *Switch) NewHost(n int) (*Host, error) {
 	if s.hosts[n] != nil {
 		return nil, fmt.Errorf("fault: new host: number %d exists", n)
 	}
-	h := &Host{n: n, sw: s, ns: netns.None()}
+	h := &Host{n: n, sw: s, router: r, ns: netns.None(), cable: newCable(s, n)}
 	if err := h.plugIn(); err != nil {
 		h.unplug()
+		h.cable.unplug()
 		return nil, fmt.Errorf("fault: new host %d: %w", n, err)
 	}
 	s.hosts[n] = h
 	return h, nil
+}
+
+// has reports whether there is a host number n.
+func (s *Switch) has(n int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hosts[n] != nil
 }
 
 // forget removes host n from the list.
@@ -160,8 +207,17 @@ func hostAddr(n int) netip.Addr { return netip.AddrFrom4([4]byte{10, 77, 0, byte
 // same after a reboot.
 func hostMAC(n int) net.HardwareAddr { return net.HardwareAddr{0x02, 0x4d, 0, 0, 0, byte(n)} }
 
-// hostPort is the name of the switch's port for host n.
-func hostPort(n int) string { return fmt.Sprintf("p%d", n) }
+// portPrefix is what the names of the switch's links for host n begin with, and
+// those of no other.
+func portPrefix(n int) string { return fmt.Sprintf("p%d-", n) }
+
+// hostPort is the link that leads to host n: a port of the bridge, unless there
+// is a relay.
+func hostPort(n int) string { return portPrefix(n) + "host" }
+
+// nearPort and farPort are the two ends of a relay's pair of links.
+func nearPort(n int) string { return portPrefix(n) + "near" }
+func farPort(n int) string  { return portPrefix(n) + "far" }
 
 // attributes names a link.
 func attributes(name string) netlink.LinkAttrs {
@@ -206,15 +262,38 @@ func addPort(h *netlink.Handle, port, peer string, n int, to netns.NsHandle) err
 	return nil
 }
 
-// configure gives link, seen through h, the address of host n and takes it up.
-func configure(h *netlink.Handle, name string, n int) error {
+// waitUp waits until both ends of a virtual link are in operation: the kernel
+// finds that out in its own time, and until then it drops what is sent.
+func waitUp(ns1 netns.NsHandle, name1 string, ns2 netns.NsHandle, name2 string) error {
+	deadline := time.Now().Add(answerTimeout)
+	wait := func(ns netns.NsHandle, name string) error {
+		return withNetlink(ns, func(h *netlink.Handle) error {
+			for ; time.Now().Before(deadline); time.Sleep(upPoll) {
+				link, err := h.LinkByName(name)
+				if err != nil {
+					return fmt.Errorf("find link %s: %w", name, err)
+				}
+				if link.Attrs().OperState == netlink.OperUp {
+					return nil
+				}
+			}
+			return fmt.Errorf("link %s does not come up", name)
+		})
+	}
+	return errors.Join(wait(ns1, name1), wait(ns2, name2))
+}
+
+// upPoll is how often waitUp looks.
+const upPoll = time.Millisecond
+
+// configure gives a link, seen through h, its address and takes it up.
+func configure(h *netlink.Handle, name string, ip netip.Addr) error {
 	link, err := h.LinkByName(name)
 	if err != nil {
 		return fmt.Errorf("find link %s: %w", name, err)
 	}
 	_ = h.LinkSetIP6AddrGenMode(link, addrGenOff)
-	ip := hostAddr(n).AsSlice()
-	addr := &netlink.Addr{IPNet: &net.IPNet{IP: ip, Mask: net.CIDRMask(netBits, 32)}}
+	addr := &netlink.Addr{IPNet: &net.IPNet{IP: ip.AsSlice(), Mask: net.CIDRMask(netBits, 32)}}
 	if err := h.AddrAdd(link, addr); err != nil {
 		return fmt.Errorf("address of %s: %w", name, err)
 	}
@@ -224,10 +303,10 @@ func configure(h *netlink.Handle, name string, n int) error {
 	return nil
 }
 
-// neighbour tells link, seen through h, the hardware address of host n for
-// ever, so that no packet waits for ARP and a host that is cut off stays
-// silent instead of becoming "unreachable".
-func neighbour(h *netlink.Handle, name string, n int) error {
+// neighbour tells a link, seen through h, the hardware address of another for
+// ever, so that no packet waits for ARP and a host that is cut off stays silent
+// instead of becoming "unreachable".
+func neighbour(h *netlink.Handle, name string, ip netip.Addr, mac net.HardwareAddr) error {
 	link, err := h.LinkByName(name)
 	if err != nil {
 		return fmt.Errorf("find link %s: %w", name, err)
@@ -236,11 +315,11 @@ func neighbour(h *netlink.Handle, name string, n int) error {
 		LinkIndex:    link.Attrs().Index,
 		Family:       unix.AF_INET,
 		State:        unix.NUD_PERMANENT,
-		IP:           hostAddr(n).AsSlice(),
-		HardwareAddr: hostMAC(n),
+		IP:           ip.AsSlice(),
+		HardwareAddr: mac,
 	})
 	if err != nil {
-		return fmt.Errorf("neighbour %s: %w", hostAddr(n), err)
+		return fmt.Errorf("neighbour %s: %w", ip, err)
 	}
 	return nil
 }

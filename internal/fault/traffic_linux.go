@@ -8,7 +8,9 @@ import (
 
 // Traffic returns what has passed between the host and the switch, both ways
 // together, since the host was made or rebooted: frames, and their bytes with
-// Ethernet headers.
+// Ethernet headers. A large segment that the kernel has not cut to frames counts
+// as one frame with one set of headers; it cuts them where frames are lost or
+// delayed.
 func (h *Host) Traffic() (frames, bytes uint64, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
