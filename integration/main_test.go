@@ -26,7 +26,7 @@ const brokerEnv = "VIGIL_INTEGRATION_BROKER"
 const routesEnv = "VIGIL_INTEGRATION_ROUTES"
 
 // feedEnv makes that broker publish numbers to this subject from its own host,
-// where no cut reaches.
+// where no cut reaches; ":1000" behind it makes each message that long.
 const feedEnv = "VIGIL_INTEGRATION_FEED"
 
 // requireEnv makes tests fail that would be skipped for want of namespaces.
@@ -68,8 +68,11 @@ func feedFromWithin(addr, subject string) {
 		fmt.Fprintln(os.Stderr, "feed:", err)
 		return
 	}
+	subject, length, _ := strings.Cut(subject, ":")
+	size, _ := strconv.Atoi(length) // 0 for none
+	padding := strings.Repeat("x", size)
 	for n := 0; ; n++ {
-		if err := pub.Publish(context.Background(), subject, strconv.AppendInt(nil, int64(n), 10)); err != nil {
+		if err := pub.Publish(context.Background(), subject, fmt.Appendf(nil, "%d %s", n, padding)); err != nil {
 			fmt.Fprintln(os.Stderr, "feed:", err)
 			return
 		}
