@@ -42,6 +42,9 @@ func TestMain(m *testing.M) {
 	if name := os.Getenv(brokerEnv); name != "" {
 		os.Exit(serve(name))
 	}
+	if url := os.Getenv(clientEnv); url != "" {
+		os.Exit(subscribe(url))
+	}
 	os.Exit(fault.RunIsolated(func() int { return run(m) }))
 }
 
