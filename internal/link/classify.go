@@ -74,6 +74,8 @@ func causeOf(err error) Cause {
 		return CauseReset
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return CauseRefused
+	case isAlert(err):
+		return CauseTLS
 	}
 	return CauseUnknown
 }

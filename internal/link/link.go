@@ -60,7 +60,7 @@ type counters struct {
 
 // Connect connects to the first of the servers that answers, tried in the
 // order given, and then keeps connected until Close. servers is a list of
-// URLs, nats://[user[:password]@]host[:port], separated by commas. ctx bounds
+// URLs, nats://[user[:password]@]host[:port] or tls://, separated by commas. ctx bounds
 // this call alone.
 //
 // It returns a *URLError for a bad URL and a *ConnectError when no server
@@ -100,6 +100,7 @@ func newLink(servers []server, cfg Config) *Link {
 		since:   now,
 		headers: true,
 	}
+	l.pool.tls = l.pool.tls || cfg.TLS != nil
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	if cfg.RoutedProbe > 0 {
 		l.startRouted()

@@ -102,6 +102,7 @@ func TestDirectionOfACutIsNamed(t *testing.T) {
 				time.Sleep(time.Minute)
 				r.peer.conn(0).set(true, false)
 				heard := r.link.Status().LastHeard
+				r.peer.mu.Lock()
 				r.peer.script = func(c *peerConn) {
 					c.send(string(wire.AppendInfo(nil, &c.peer.info)))
 					info := c.peer.info
@@ -110,6 +111,7 @@ func TestDirectionOfACutIsNamed(t *testing.T) {
 					c.send(string(wire.AppendInfo(nil, &info)))
 					c.read()
 				}
+				r.peer.mu.Unlock()
 				time.Sleep(5 * time.Second)
 				e := r.last(EventResumed)
 				if d := e.PeerHeard.Sub(heard.Add(tc.heard)).Abs(); e.CutFromBroker() != tc.want || d > time.Millisecond {

@@ -15,7 +15,7 @@ const askAfter = 1 << 20
 func (c *conn) write() {
 	for c.take() {
 		if len(c.front) > 0 {
-			if _, err := c.push(c.front); err != nil {
+			if _, err := c.stream.Write(c.front); err != nil {
 				c.failWrite(err)
 				return
 			}
@@ -23,7 +23,7 @@ func (c *conn) write() {
 		if c.inHand == nil {
 			continue
 		}
-		n, err := c.push(c.inHand.buf)
+		n, err := c.stream.Write(c.inHand.buf)
 		if err != nil {
 			c.written = n
 			c.failWrite(err)
