@@ -87,7 +87,7 @@ var allowed = map[string]struct {
 		reason: "faults are made to processes and packets, whoever sends them",
 	},
 	"vigil/internal/cli": {
-		others: []string{"github.com/spf13/cobra", "golang.org/x/term"},
+		others: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term"},
 		reason: "the edge of the programs knows nothing of what they do",
 	},
 	"vigil/internal/lab": {

@@ -78,7 +78,8 @@ const (
 type Loss = link.Loss
 
 // TCPEvidence is what the kernel knew at the verdict: Known, Unacked, Backoff,
-// Retransmits, SinceAck, ZeroWindow, Probes, Unsent. It is the type of Loss.TCP.
+// Retransmits, SinceAck, ZeroWindow, Probes, Unsent, RTT, Sent, Resent. It is
+// the type of Loss.TCP and Status.TCP.
 type TCPEvidence = link.TCPEvidence
 
 // Evidence is what the heartbeat knew. It is the type of Loss.Evidence.
@@ -104,7 +105,7 @@ const (
 )
 
 // Status is how the connection is at one moment: State, Since, Server,
-// ServerName, ServerVersion, LastHeard, RTT, PongAge, Promise, Evidence,
+// ServerName, ServerVersion, TLS, LastHeard, RTT, TCP, PongAge, Promise, Evidence,
 // Attempt, Next, Loss,
 // Queued, Unconfirmed.
 type Status = link.Status

@@ -32,6 +32,13 @@ type TCPEvidence struct {
 	Probes int
 	// Unsent counts the bytes that wait in our kernel.
 	Unsent int
+
+	// RTT is the kernel's own smoothed round-trip time, that of segments and
+	// their acknowledgements: what a PING takes longer is the peer's process and
+	// our own.
+	RTT time.Duration
+	// Sent counts all segments of the connection, Resent those sent again.
+	Sent, Resent int
 }
 
 // ackSlack is the resolution of the kernel's clock, in which SinceAck is

@@ -39,7 +39,7 @@ func (l *Link) dial(ctx context.Context, s server, subscribe bool) (*conn, error
 		err = c.handshake()
 	}
 	if err == nil {
-		stage = "connected, but no INFO came"
+		stage = l.beforeInfo()
 		err = c.awaitInfo()
 	}
 	if err == nil {
@@ -86,6 +86,16 @@ func (l *Link) overdue(ctx context.Context, stage string) *Loss {
 		return &Loss{Cause: CauseTimeout, At: time.Now(), Err: err}
 	}
 	return &Loss{Cause: CauseTimeout, At: time.Now(), Err: fmt.Errorf("%s within %s", stage, seconds(l.cfg.AttemptTimeout))}
+}
+
+// beforeInfo is what an attempt says that gets no INFO.
+func (l *Link) beforeInfo() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.pool.tls && !l.cfg.TLSFirst {
+		return "connected, but no INFO came, as with a broker that wants TLS first,"
+	}
+	return "connected, but no INFO came"
 }
 
 // awaitInfo reads the INFO with which every broker begins.

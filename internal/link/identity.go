@@ -27,7 +27,7 @@ func (e *AuthError) Error() string {
 	case e.Err != nil:
 		return fmt.Sprintf("cannot use %s: %v", e.Source, e.Err)
 	case e.Source == "":
-		return fmt.Sprintf("the broker says '%s'; it wants credentials and got none: put user:password@ into the URL, or set Auth", e.Text)
+		return fmt.Sprintf("the broker says '%s'; it wants credentials and got none: a user and password, a token, a seed or a .creds file", e.Text)
 	}
 	return fmt.Sprintf("the broker says '%s'; check %s", e.Text, e.Source)
 }

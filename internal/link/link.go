@@ -5,6 +5,7 @@ import (
 	"iter"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -179,9 +180,19 @@ func (l *Link) Emit(e Event) { l.events.emit(e) }
 // Status returns how the connection is. It answers at once, whatever the
 // connection is doing.
 func (l *Link) Status() Status {
+	s, nc := l.status()
+	if nc != nil {
+		s.TCP = lookAtTCP(nc) // knows nothing of one that was closed meanwhile
+	}
+	return s
+}
+
+// status returns all of Status but TCP, and the transport in use, nil if there
+// is none.
+func (l *Link) status() (s Status, nc net.Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s := l.last
+	s = l.last
 	s.State, s.Since, s.Queued = l.state, l.since, l.out.tally
 	if c := l.conn; c != nil {
 		s.LastHeard = c.lastHeard()
@@ -190,8 +201,9 @@ func (l *Link) Status() Status {
 			s.PongAge = time.Since(oldest)
 		}
 		s.Unconfirmed = c.ledger.unconfirmed()
+		nc = c.nc
 	}
-	return s
+	return s, nc
 }
 
 // Stats returns what was counted since Connect.

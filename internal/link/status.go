@@ -52,6 +52,10 @@ type Status struct {
 	LastHeard time.Time     // the last inbound byte
 	RTT       time.Duration // of the last PING answered, 0 before the first
 
+	// TCP is what the kernel knows of the connection at this moment. Its Known
+	// is false while there is none.
+	TCP TCPEvidence
+
 	// PongAge is how long the oldest unanswered PING has been waiting, 0 when
 	// none is. While bytes come it is no sign of death, but how much of the
 	// peer's other bytes the PONG has to wait for.

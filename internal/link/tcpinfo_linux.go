@@ -28,5 +28,8 @@ func lookAtTCP(nc net.Conn) TCPEvidence {
 		ZeroWindow: info.Snd_wnd == 0 && info.Notsent_bytes > 0,
 		Probes:     int(info.Probes),
 		Unsent:     int(info.Notsent_bytes),
+		RTT:        time.Duration(info.Rtt) * time.Microsecond,
+		Sent:       int(info.Segs_out),
+		Resent:     int(info.Total_retrans),
 	}
 }

@@ -47,15 +47,15 @@ func (e *TLSError) todo() string {
 	)
 	switch {
 	case errors.As(e.Err, &authority):
-		return "is the CA that signed the broker's certificate in TLS.RootCAs?"
+		return "is the CA that signed the broker's certificate among those trusted?"
 	case errors.As(e.Err, &host):
-		return "use the name in the URL that the certificate is for, or set TLS.ServerName"
+		return "put the name into the URL that the certificate is for"
 	case errors.As(e.Err, &invalid):
 		return "the broker needs another certificate"
 	case errors.As(e.Err, &record):
-		return "what answers speaks no TLS, or speaks before it; TLSFirst is for brokers with handshake_first alone"
+		return "what answers speaks no TLS, or speaks before it: TLS first is for brokers with handshake_first alone"
 	case isAlert(e.Err):
-		return "the broker may want a client certificate, or another one: see TLS.Certificates"
+		return "the broker may want a client certificate, or another one"
 	}
 	return ""
 }

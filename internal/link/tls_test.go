@@ -280,10 +280,10 @@ func TestTLSErrors(t *testing.T) {
 	}{
 		"unknown CA": {
 			client: func(*pki.Authority) Config { return Config{} },
-			want:   "unknown authority; is the CA that signed the broker's certificate in TLS.RootCAs?"},
+			want:   "unknown authority; is the CA that signed the broker's certificate among those trusted?"},
 		"another name": {
 			server: func(ca *pki.Authority) *tls.Config { return ca.Server("other") },
-			want:   "valid for other, not broker; use the name in the URL that the certificate is for"},
+			want:   "valid for other, not broker; put the name into the URL that the certificate is for"},
 		"another name that is asked for": {
 			server: func(ca *pki.Authority) *tls.Config { return ca.Server("other") },
 			client: func(ca *pki.Authority) Config {
@@ -307,7 +307,7 @@ func TestTLSErrors(t *testing.T) {
 			}},
 		"INFO where the handshake should be": {
 			client: func(ca *pki.Authority) Config { return Config{TLS: ca.Client(), TLSFirst: true} },
-			want:   "TLSFirst is for brokers with handshake_first alone"},
+			want:   "TLS first is for brokers with handshake_first alone"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
