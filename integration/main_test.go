@@ -36,7 +36,13 @@ func TestMain(m *testing.M) {
 
 // serve is the child's side of brokerCommand.
 func serve(name string) int {
-	if err := lab.Serve(name, os.Args[1], lab.ServeOptions{}, os.Stdout); err != nil {
+	err := error(nil)
+	if files, secure := strings.CutPrefix(name, secureBroker+"\n"); secure {
+		err = serveSecurely(strings.Split(files, "\n"), os.Args[1])
+	} else {
+		err = lab.Serve(name, os.Args[1], lab.ServeOptions{}, os.Stdout)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

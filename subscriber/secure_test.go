@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -370,4 +371,36 @@ func (b *lockedBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buf.String()
+}
+
+// A cluster's other servers are learned under TLS and used under TLS, with the
+// same credentials. They are announced by IP address; the certificate is for the
+// name in the URL.
+func TestDiscoveredServersAreSecure(t *testing.T) {
+	t.Parallel()
+	ca := pki.New(t)
+	opts := func(name string, routes []*url.URL) server.Options {
+		return server.Options{ServerName: name, Username: "joe", Password: password, TLS: true, TLSConfig: ca.Server("localhost"),
+			Cluster: server.ClusterOpts{Name: "c", Host: "127.0.0.1", Port: server.RANDOM_PORT}, Routes: routes}
+	}
+	one := startSecure(t, 0, opts("one", nil))
+	two := startSecure(t, 0, opts("two", []*url.URL{{Scheme: "nats", Host: one.ClusterAddr().String()}}))
+	for deadline := time.Now().Add(10 * time.Second); one.NumRoutes() == 0 || two.NumRoutes() == 0; {
+		if time.Now().After(deadline) {
+			t.Fatal("no cluster")
+		}
+		runtime.Gosched()
+	}
+	ev := newEvents()
+	sub := connect(t, "tls://localhost:"+strconv.Itoa(portOf(one)), subscriber.Config{
+		Auth: auth.Password("joe", password), TLS: ca.Client(), OnEvent: ev.on, RetryCap: 100 * time.Millisecond})
+	flush(t, sub)
+	stopNATS(one)
+	if e := ev.wait(t, subscriber.EventResumed); e.Server != "tls://127.0.0.1:"+strconv.Itoa(portOf(two)) {
+		t.Errorf("resumed with %s", e.Server)
+	}
+	flush(t, sub)
+	if version := sub.Status().TLS; version == "" {
+		t.Error("in plain text")
+	}
 }
