@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -178,7 +179,7 @@ func (f *checkFlags) check(ctx context.Context, conn connection) (r result, err 
 		r.took = append(r.took, timing{name: "kernel_rtt", help: "Round-trip time that the kernel measures", took: tcp.RTT})
 	}
 
-	took, err := toOurselves(ctx, conn, sub)
+	took, err := toOurselves(ctx, conn, sub, cmp.Or(f.InboxPrefix, "_INBOX"))
 	if err != nil {
 		r.note(statusCritical, "a message to ourselves: "+err.Error())
 		return r, nil
@@ -187,9 +188,10 @@ func (f *checkFlags) check(ctx context.Context, conn connection) (r result, err 
 	return r, nil
 }
 
-// toOurselves returns how long a message takes from one connection to another.
-func toOurselves(ctx context.Context, conn connection, sub *subscriber.Subscriber) (time.Duration, error) {
-	inbox := "_INBOX." + rand.Text()
+// toOurselves returns how long a message takes from one connection to another,
+// to a subject below prefix.
+func toOurselves(ctx context.Context, conn connection, sub *subscriber.Subscriber, prefix string) (time.Duration, error) {
+	inbox := prefix + "." + rand.Text()
 	s, err := sub.Subscribe(inbox)
 	if err != nil {
 		return 0, err

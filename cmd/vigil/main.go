@@ -32,7 +32,9 @@ func rootCommand() *cobra.Command {
 The clients work against this broker and against any NATS server. They take the
 flags and environment of the nats tool, and its contexts from
 ~/.config/nats/context: a flag goes before the environment, and that before the
-context.
+context. The variables are NATS_URL, NATS_USER, NATS_PASSWORD, NATS_TOKEN,
+NATS_CREDS, NATS_NKEY, NATS_JWT with NATS_SEED, NATS_CERT, NATS_KEY, NATS_CA and
+NATS_CONTEXT.
 
 Exit statuses: 0 done, 1 failed, 2 a wrong command line, 3 not in time, 4 nobody
 answers on the subject, 130 interrupted. Those of vigil check are a monitor's.`,

@@ -43,15 +43,18 @@ func environment() settings {
 	return settings{
 		URL:  os.Getenv("NATS_URL"),
 		User: os.Getenv("NATS_USER"), Password: os.Getenv("NATS_PASSWORD"), Token: os.Getenv("NATS_TOKEN"),
-		Creds: os.Getenv("NATS_CREDS"), NKey: os.Getenv("NATS_NKEY"),
+		Creds: os.Getenv("NATS_CREDS"), NKey: os.Getenv("NATS_NKEY"), JWT: os.Getenv("NATS_JWT"), Seed: os.Getenv("NATS_SEED"),
 		Cert: os.Getenv("NATS_CERT"), Key: os.Getenv("NATS_KEY"), CA: os.Getenv("NATS_CA"),
 	}
 }
 
 // over returns s, and where it says nothing what lower does. Who one is, and a
 // certificate with its key, are taken from one of the two; a password may come
-// from below a user.
+// from below a user. Whoever a URL from below names has no say then.
 func (s settings) over(lower settings) settings {
+	if s.identifies() {
+		lower.URL = withoutUser(lower.URL)
+	}
 	switch {
 	case !s.identifies():
 		s.User, s.Token, s.Creds, s.NKey, s.JWT, s.Seed = lower.User, lower.Token, lower.Creds, lower.NKey, lower.JWT, lower.Seed
@@ -66,6 +69,21 @@ func (s settings) over(lower settings) settings {
 	s.TLSFirst = s.TLSFirst || lower.TLSFirst
 	s.SocksProxy, s.NSC, s.InboxPrefix, s.CertStore = lower.SocksProxy, lower.NSC, lower.InboxPrefix, lower.CertStore
 	return s
+}
+
+// withoutUser returns a list of URLs without users, passwords and tokens.
+func withoutUser(urls string) string {
+	list := strings.Split(urls, ",")
+	for i, url := range list {
+		scheme, rest, found := strings.Cut(url, "://")
+		if !found {
+			scheme, rest = "", url
+		} else {
+			scheme += "://"
+		}
+		list[i] = scheme + rest[strings.LastIndexByte(rest, '@')+1:]
+	}
+	return strings.Join(list, ",")
 }
 
 // identifies reports whether s says who one is.

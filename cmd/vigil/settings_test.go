@@ -15,7 +15,7 @@ func contexts(t *testing.T, selected string, files map[string]string) (home stri
 	t.Helper()
 	home = t.TempDir()
 	t.Setenv("XDG_CONFIG_HOME", home)
-	for _, name := range []string{"URL", "USER", "PASSWORD", "TOKEN", "CREDS", "NKEY", "CERT", "KEY", "CA", "CONTEXT"} {
+	for _, name := range []string{"URL", "USER", "PASSWORD", "TOKEN", "CREDS", "NKEY", "JWT", "SEED", "CERT", "KEY", "CA", "CONTEXT"} {
 		t.Setenv("NATS_"+name, "")
 	}
 	dir := filepath.Join(home, "nats", "context")
@@ -57,6 +57,10 @@ func TestSettings(t *testing.T) {
 			want: settings{User: "u"}, method: "the token"},
 		{why: "a user from the environment", flags: settings{Password: "p"}, env: settings{User: "eu", Password: "ep"},
 			want: settings{User: "eu", Password: "p"}, method: `the password of user "eu"`},
+		{why: "a flag hides who the environment's URL names", flags: settings{User: "u", Password: "p"}, env: settings{URL: "nats://other:pw@a,tok@b,tls://c"},
+			want: settings{User: "u", Password: "p", URL: "nats://a,b,tls://c"}, method: `the password of user "u"`},
+		{why: "who is named beside a URL hides nobody in it", env: settings{URL: "nats://u:p@a", User: "x"}, chosen: settings{URL: "nats://b"},
+			want: settings{URL: "nats://u:p@a", User: "x"}, method: "the token"},
 		{why: "a certificate comes with its key", flags: settings{Cert: "f"}, chosen: settings{Cert: "c", Key: "k"}, want: settings{Cert: "f"}},
 		{why: "a token", env: settings{Token: "t"}, want: settings{Token: "t"}, method: "the token"},
 	} {

@@ -57,6 +57,7 @@ type conn struct {
 
 	// Set by the greeter when the PONG of the greeting came.
 	confirmedAt time.Time
+	tlsVersion  string // "TLS 1.3" or the like, "" for plain text
 
 	// Owned by the writer; read by the supervisor when it has ended.
 	front   []byte // operations that go before the next chunk
@@ -82,6 +83,7 @@ func newConn(l *Link, nc net.Conn, s server) *conn {
 		gone:  make(chan struct{}),
 	}
 	c.stream = &socket{nc, c}
+	c.tls, _ = nc.(*tls.Conn) // Config.Dial may have seen to it
 	c.in.init()
 	c.hear(time.Now())
 	return c

@@ -34,7 +34,7 @@ func (l *Link) dial(ctx context.Context, s server, subscribe bool) (*conn, error
 	// never started; stop says which, and gone then waits for it.
 	stop := context.AfterFunc(attempt, func() { c.giveUp(l.overdue(ctx, "")) })
 	var greeting []byte
-	if l.cfg.TLSFirst {
+	if l.cfg.TLSFirst && c.tls == nil {
 		stage = "connected, but the TLS handshake did not end"
 		err = c.handshake()
 	}
@@ -64,6 +64,7 @@ func (l *Link) dial(ctx context.Context, s server, subscribe bool) (*conn, error
 		<-c.gone
 	}
 	if err == nil && !c.isGone() {
+		c.noteTLS()
 		return c, nil
 	}
 	c.fail(err) // if nobody did before

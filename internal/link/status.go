@@ -46,7 +46,8 @@ type Status struct {
 	// was the last one; ServerName and ServerVersion are what it calls itself.
 	Server, ServerName, ServerVersion string
 
-	// TLS is the version in use, such as "TLS 1.3", empty for plain text.
+	// TLS is that connection's version of TLS, such as "TLS 1.3", empty for plain
+	// text.
 	TLS string
 
 	LastHeard time.Time     // the last inbound byte

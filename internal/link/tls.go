@@ -70,7 +70,7 @@ func isAlert(err error) bool {
 // encrypt puts TLS over c if the link or the broker demands it.
 func (l *Link) encrypt(c *conn) error {
 	if c.tls != nil {
-		return nil // TLSFirst
+		return nil // TLSFirst, or Config.Dial
 	}
 	l.mu.Lock()
 	demanded := l.pool.tls
@@ -113,12 +113,11 @@ func (c *conn) handshake() error {
 	return nil
 }
 
-// tlsVersion returns "TLS 1.3" or the like, or "" for plain text.
-func (c *conn) tlsVersion() string {
-	if c.tls == nil {
-		return ""
+// noteTLS notes which version of TLS is in use.
+func (c *conn) noteTLS() {
+	if c.tls != nil {
+		c.tlsVersion = tls.VersionName(c.tls.ConnectionState().Version)
 	}
-	return tls.VersionName(c.tls.ConnectionState().Version)
 }
 
 // anyTLS reports whether one of the servers was given with tls://.

@@ -4,13 +4,18 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
+	"os"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"vigil/auth"
+	"vigil/internal/memnet"
 	"vigil/internal/pki"
 	"vigil/internal/wire"
 )
@@ -480,4 +485,142 @@ func TestBelow(t *testing.T) {
 	if below(twice) != a || below(a) != a || !layered(twice) || layered(a) {
 		t.Error("the transport at the bottom is not found")
 	}
+}
+
+// A TLS connection that Config.Dial made is used as it is.
+func TestTLSByDial(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ca := pki.New(t)
+		r := newRig(t)
+		r.peer.info.TLSRequired = true
+		r.peer.script = func(c *peerConn) {
+			over := tls.Server(c.nc, ca.Server("broker"))
+			if over.Handshake() != nil {
+				return
+			}
+			c.nc = over
+			c.send(string(wire.AppendInfo(nil, &r.peer.info)))
+			c.read()
+		}
+		r.peer.start()
+		cfg := r.config(Config{TLSFirst: true})
+		cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			nc, err := r.net.DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			trust := ca.Client()
+			trust.ServerName = "broker"
+			return tls.Client(nc, trust), nil
+		}
+		l, err := Connect(t.Context(), "tls://"+address, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.link = l
+		r.flush()
+		if s := l.Status(); s.TLS != "TLS 1.3" {
+			t.Errorf("status tells of TLS %q", s.TLS)
+		}
+		r.end()
+	})
+}
+
+// The second opinion on a silent broker is asked for under TLS, and takes over.
+func TestStandbyUnderTLS(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ca := pki.New(t)
+		r := newRig(t)
+		tlsPeer(r.peer, ca.Server("broker"))
+		r.peer.start()
+		r.connect(Config{TLS: ca.Client()})
+		r.flush()
+		r.peer.conn(0).set(true, true)
+		time.Sleep(10 * time.Second)
+		r.wantKinds("one silent connection", "connected, suspect, lost, resumed")
+		if e := r.last(EventResumed); e.Attempt != 0 || e.Loss.Answering != "nats://"+address {
+			t.Errorf("%+v: no standby took over", e)
+		}
+		r.flush()
+		if s := r.link.Status(); s.TLS != "TLS 1.3" {
+			t.Errorf("status tells of TLS %q", s.TLS)
+		}
+		r.end()
+	})
+}
+
+// hinting is a transport that reports the peer unreachable before each read, and
+// in the middle of each write.
+type hinting struct {
+	net.Conn
+	reads, writes int
+}
+
+func (c *hinting) Read(b []byte) (int, error) {
+	if c.reads++; c.reads%2 == 1 {
+		return 0, &net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.EHOSTUNREACH)}
+	}
+	return c.Conn.Read(b)
+}
+
+func (c *hinting) Write(b []byte) (int, error) {
+	if c.writes++; c.writes%2 == 0 {
+		return c.Conn.Write(b)
+	}
+	n, err := c.Conn.Write(b[:len(b)/2])
+	if err == nil {
+		err = &net.OpError{Op: "write", Err: os.NewSyscallError("write", syscall.EHOSTUNREACH)}
+	}
+	return n, err
+}
+
+// What the network reports does not end TLS, which would not go on after an
+// error: it ends below, and is a hint for the watcher.
+func TestHintsEndBelowTLS(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the network's reports are heard on Linux only")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		ca := pki.New(t)
+		n := memnet.New()
+		listener, err := n.Listen(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer listener.Close()
+		served := make(chan error, 1)
+		go func() {
+			nc, err := listener.Accept()
+			if err != nil {
+				served <- err
+				return
+			}
+			defer nc.Close()
+			over := tls.Server(nc, ca.Server("broker"))
+			_, err = io.CopyN(over, over, 5)
+			served <- err
+		}()
+		nc, err := n.DialContext(t.Context(), "tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		c := newConn(&Link{base: time.Now()}, &hinting{Conn: nc}, server{name: "broker"})
+		c.hints = true
+		trust := ca.Client()
+		trust.ServerName = "broker"
+		over := tls.Client(c.stream.(*socket), trust)
+		if _, err := over.Write([]byte("hello")); err != nil {
+			t.Fatal(err)
+		}
+		if back, err := io.ReadAll(io.LimitReader(over, 5)); err != nil || string(back) != "hello" {
+			t.Errorf("%q, %v", back, err)
+		}
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+		if !c.hinted.Load() {
+			t.Error("the watcher has no hint")
+		}
+	})
 }
