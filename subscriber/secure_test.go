@@ -404,3 +404,15 @@ func TestDiscoveredServersAreSecure(t *testing.T) {
 		t.Error("in plain text")
 	}
 }
+
+// TLS that Dial puts over a socket hides nothing of TCP.
+func TestTLSByDial(t *testing.T) {
+	t.Parallel()
+	ca := pki.New(t)
+	s := startSecure(t, 0, server.Options{TLS: true, TLSConfig: ca.Server("127.0.0.1"), TLSHandshakeFirst: true})
+	sub := connect(t, "tls"+strings.TrimPrefix(urlOf(s), "nats"), subscriber.Config{Dial: (&tls.Dialer{Config: ca.Client()}).DialContext})
+	flush(t, sub)
+	if status := sub.Status(); status.TLS == "" || runtime.GOOS == "linux" && !status.TCP.Known {
+		t.Errorf("%+v", status)
+	}
+}

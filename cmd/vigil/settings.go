@@ -178,14 +178,19 @@ func loadContext(name string) (settings, error) {
 	case err != nil:
 		return settings{}, fmt.Errorf("context %q: %w", name, err)
 	}
-	var s settings
-	if err := json.Unmarshal(text, &s); err != nil {
-		return settings{}, fmt.Errorf("context %q: %w", name, err)
-	}
-	if err := s.resolve(); err != nil {
+	s, err := parseContext(text)
+	if err != nil {
 		return settings{}, fmt.Errorf("context %q: %w", name, err)
 	}
 	return s, nil
+}
+
+// parseContext returns what the file of a context says.
+func parseContext(text []byte) (s settings, err error) {
+	if err := json.Unmarshal(text, &s); err != nil {
+		return settings{}, err
+	}
+	return s, s.resolve()
 }
 
 // resolve makes paths of what a context says, and refuses what it asks for and

@@ -121,10 +121,15 @@ func isUsage(err error) bool {
 func FuzzContext(f *testing.F) {
 	f.Add(`{"url":"nats://one","creds":"~/x"}`)
 	f.Fuzz(func(t *testing.T, text string) {
-		contexts(t, "", map[string]string{"x": text})
-		if s, err := loadContext("x"); err == nil {
-			s.method()
-			_, _ = s.tlsConfig()
+		s, err := parseContext([]byte(text))
+		if err != nil {
+			return
+		}
+		if s.SocksProxy != "" || strings.Contains(s.Creds, "://") && !strings.Contains(text, "://") {
+			t.Fatalf("%q is taken: %+v", text, s)
+		}
+		if s.identifies() != (s.method() != nil) {
+			t.Fatalf("%q: identifies %v", text, s.identifies())
 		}
 	})
 }

@@ -231,7 +231,16 @@ func TestDiscoveryUnderTLS(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.link = l
-		r.peer.conn(0).send(`INFO {"connect_urls":["10.0.0.1:4222","10.0.0.2:4222"]}` + "\r\n")
+		synctest.Wait()
+		r.peer.stop()
+		time.Sleep(time.Minute)
+		r.peer.start()
+		time.Sleep(time.Minute)
+		if evil.count() > 0 {
+			t.Error("somebody on the way pointed the client to his server")
+		}
+		r.wantKinds("one loss", "connected, lost, resumed")
+		r.peer.conn(1).send(`INFO {"connect_urls":["10.0.0.1:4222","10.0.0.2:4222"]}` + "\r\n")
 		synctest.Wait()
 		r.peer.stop()
 		time.Sleep(time.Minute)
@@ -245,9 +254,6 @@ func TestDiscoveryUnderTLS(t *testing.T) {
 			if told := plain.conn(i).told(); len(told) > 0 {
 				t.Errorf("told in plain text: %q", told)
 			}
-		}
-		if evil.count() > 0 {
-			t.Error("somebody on the way pointed the client to his server")
 		}
 		for _, p := range []*peer{evil, plain, good} {
 			p.stop()
@@ -622,5 +628,36 @@ func TestHintsEndBelowTLS(t *testing.T) {
 		if !c.hinted.Load() {
 			t.Error("the watcher has no hint")
 		}
+	})
+}
+
+// polite is a transport over another one that says goodbye as long as it can.
+type polite struct {
+	net.Conn
+	below *closing
+}
+
+func (c *polite) NetConn() net.Conn { return c.below }
+
+func (c *polite) Close() error {
+	<-c.below.closed
+	return nil
+}
+
+type closing struct {
+	net.Conn
+	closed chan struct{}
+}
+
+func (c *closing) Close() error {
+	close(c.closed)
+	return nil
+}
+
+// Giving up does not wait for a goodbye that nobody reads.
+func TestGivingUpSaysNoGoodbye(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newConn(&Link{base: time.Now()}, &polite{below: &closing{closed: make(chan struct{})}}, server{})
+		c.giveUp(&Loss{Cause: CauseHostGone})
 	})
 }
