@@ -73,7 +73,7 @@ func (l *Link) encrypt(c *conn) error {
 		return nil // TLSFirst, or Config.Dial
 	}
 	l.mu.Lock()
-	demanded := l.pool.tls
+	demanded := l.pool.tls || c.server.scheme == schemeTLS // announced so
 	l.mu.Unlock()
 	switch {
 	case !demanded && !c.info.TLSRequired:

@@ -263,6 +263,30 @@ func TestDiscoveryUnderTLS(t *testing.T) {
 	})
 }
 
+// A server that is announced with tls:// is not used in plain text, not even by a
+// link that is.
+func TestAnnouncedWithTLS(t *testing.T) {
+	bubble(t, Config{}, func(r *rig) {
+		other := newPeer(t, r.net)
+		other.addr = "other:4222"
+		other.start()
+		r.peer.conn(0).send(`INFO {"connect_urls":["tls://other:4222"]}` + "\r\n")
+		synctest.Wait()
+		r.peer.stop()
+		time.Sleep(10 * time.Second)
+		if n := other.count(); n == 0 {
+			t.Error("it is not tried")
+		}
+		for i := range other.count() {
+			if told := other.conn(i).told(); len(told) > 0 {
+				t.Errorf("told in plain text: %q", told)
+			}
+		}
+		other.stop()
+		r.peer.start()
+	})
+}
+
 // What stands between INFO and the handshake was put there by somebody on the
 // way.
 func TestNothingBetweenInfoAndTLS(t *testing.T) {
