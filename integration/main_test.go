@@ -113,7 +113,7 @@ func needPackets(t *testing.T) {
 func withoutOurs() []string {
 	var env []string
 	for _, e := range os.Environ() {
-		if !strings.HasPrefix(e, "VIGIL_") && !strings.HasPrefix(e, "NATS_URL=") {
+		if !strings.HasPrefix(e, "VIGIL_") && !strings.HasPrefix(e, "NATS_") {
 			env = append(env, e)
 		}
 	}

@@ -33,6 +33,7 @@ const defaultURL = "nats://127.0.0.1:4222"
 
 func (f *clientFlags) register(cmd *cobra.Command) {
 	f.console = cli.NewConsole(os.Stderr)
+	cmd.ValidArgsFunction = cobra.NoFileCompletions // subjects are no files
 	flags := cmd.Flags()
 	flags.StringVarP(&f.URL, "server", "s", "", "broker's `URL`, or several separated by commas, tls:// for TLS (default $NATS_URL, the context's, or "+defaultURL+")")
 	flags.StringVar(&f.context, "context", "", "`name` of a context of the nats tool (default $NATS_CONTEXT, or the one selected there)")
