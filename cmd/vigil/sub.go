@@ -40,6 +40,11 @@ What happens to the connection is told on standard error: connected, suspect,
 lost with its cause, resumed with the span in which the subscriber was deaf.
 It reconnects for ever.
 
+With --json a message is an object with type, time, subject, reply, header,
+status and data, or base64 when the payload is no UTF-8; what is empty is left
+out. An event has type, time, event, server, text, and what else is known of it:
+cause, deaf_from, deaf_to, unconfirmed, attempt, error.
+
 With --wait and --count, status 3 says that not enough came in time.`,
 		Example: `  vigil sub 'orders.>' 'returns.>'
   vigil sub 'orders.>' --json | jq .data
