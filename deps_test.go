@@ -60,24 +60,26 @@ var allowed = map[string]struct {
 	reason string
 }{
 	"vigil/heartbeat":        {reason: "detectors are pure: usable by anyone, testable without a clock"},
+	"vigil/auth":             {reason: "who a client is, is known without a connection, and without a module of others"},
 	"vigil/internal/wire":    {reason: "one codec for both ends cannot lean on either"},
 	"vigil/internal/subject": {reason: "a grammar needs nothing"},
+	"vigil/internal/pki":     {reason: "certificates know nothing of what they are for"},
 	"vigil/internal/memnet":  {reason: "a test network must not know what runs over it"},
 	"vigil/broker": {
 		ours:   []string{"vigil/internal/wire", "vigil/internal/subject", "vigil/heartbeat"},
 		reason: "the broker is embeddable: it never knows the clients, and needs no module of others",
 	},
 	"vigil/internal/link": {
-		ours:   []string{"vigil/internal/wire", "vigil/heartbeat"},
+		ours:   []string{"vigil/internal/wire", "vigil/heartbeat", "vigil/auth"},
 		others: []string{"golang.org/x/sys"},
 		reason: "the link never knows the broker; x/sys is for TCP_INFO",
 	},
 	"vigil/subscriber": {
-		ours:   []string{"vigil/internal/link", "vigil/internal/subject", "vigil/internal/wire", "vigil/heartbeat", "vigil/publisher"},
+		ours:   []string{"vigil/internal/link", "vigil/internal/subject", "vigil/internal/wire", "vigil/heartbeat", "vigil/auth", "vigil/publisher"},
 		reason: "clients never import the broker",
 	},
 	"vigil/publisher": {
-		ours:   []string{"vigil/internal/link", "vigil/internal/subject", "vigil/internal/wire", "vigil/heartbeat"},
+		ours:   []string{"vigil/internal/link", "vigil/internal/subject", "vigil/internal/wire", "vigil/heartbeat", "vigil/auth"},
 		reason: "clients never import the broker, nor the publisher the subscriber",
 	},
 	"vigil/internal/fault": {
@@ -85,7 +87,7 @@ var allowed = map[string]struct {
 		reason: "faults are made to processes and packets, whoever sends them",
 	},
 	"vigil/internal/cli": {
-		others: []string{"github.com/spf13/cobra", "golang.org/x/term"},
+		others: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term"},
 		reason: "the edge of the programs knows nothing of what they do",
 	},
 	"vigil/internal/lab": {
@@ -99,7 +101,7 @@ var allowed = map[string]struct {
 		reason: "who measures brokers knows them as processes and bytes alone, all alike: not ours better than others",
 	},
 	"vigil/cmd/vigil": {
-		ours: []string{"vigil/broker", "vigil/subscriber", "vigil/publisher", "vigil/heartbeat",
+		ours: []string{"vigil/broker", "vigil/subscriber", "vigil/publisher", "vigil/heartbeat", "vigil/auth",
 			"vigil/internal/cli", "vigil/internal/subject"},
 		others: []string{"github.com/spf13/cobra", "github.com/spf13/pflag"},
 		reason: "the lean program",

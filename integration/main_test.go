@@ -57,7 +57,13 @@ func serve(name string) int {
 	if subject := os.Getenv(feedEnv); subject != "" {
 		go feedFromWithin(os.Args[1], subject)
 	}
-	if err := lab.Serve(name, os.Args[1], o, os.Stdout); err != nil {
+	err := error(nil)
+	if files, secure := strings.CutPrefix(name, secureBroker+"\n"); secure {
+		err = serveSecurely(strings.Split(files, "\n"), os.Args[1])
+	} else {
+		err = lab.Serve(name, os.Args[1], o, os.Stdout)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -147,7 +153,7 @@ func needPackets(t *testing.T) {
 func withoutOurs() []string {
 	var env []string
 	for _, e := range os.Environ() {
-		if !strings.HasPrefix(e, "VIGIL_") && !strings.HasPrefix(e, "NATS_URL=") {
+		if !strings.HasPrefix(e, "VIGIL_") && !strings.HasPrefix(e, "NATS_") {
 			env = append(env, e)
 		}
 	}
