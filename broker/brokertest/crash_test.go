@@ -1,0 +1,43 @@
+package brokertest_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"vigil/broker/brokertest"
+)
+
+// The code with which the manual begins.
+func TestCrash(t *testing.T) {
+	t.Parallel()
+	b := brokertest.Start(t)
+	nc, err := nats.Connect(b.URL(), nats.Name("orders"), nats.PingInterval(50*time.Millisecond), nats.MaxPingsOutstanding(2),
+		nats.ReconnectWait(10*time.Millisecond), nats.ReconnectJitter(0, 0), nats.MaxReconnects(-1), nats.Timeout(time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	got := make(chan *nats.Msg, 16)
+	if _, err := nc.ChanSubscribe("orders.>", got); err != nil {
+		t.Fatal(err)
+	}
+	b.AwaitSubscribers(t, "orders.>", 1)
+	b.Publish(t, "orders.1", []byte("before"))
+	<-got
+	b.Crash(t)
+	b.AwaitStale(t, brokertest.By("orders"))
+	b.Restart(t)
+	r := b.AwaitReconnect(t, brokertest.Within(20*time.Second))
+	if r.Noticed < 100*time.Millisecond || r.Back < r.Noticed {
+		t.Errorf("noticed after %v, back after %v", r.Noticed, r.Back)
+	}
+	b.Publish(t, "orders.1", []byte("after"))
+	if m := <-got; string(m.Data) != "after" {
+		t.Errorf("got %q", m.Data)
+	}
+	t.Log(r.Noticed, r.Back)
+	t.Log("\n" + b.Timeline())
+	t.Log("\n" + b.Transcript(""))
+}

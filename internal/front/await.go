@@ -1,0 +1,247 @@
+package front
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"vigil/internal/wire"
+)
+
+// AwaitError says what did not happen in time, and tells what did.
+type AwaitError struct {
+	What  string // such as: 1 subscription to "orders.>"
+	Have  string // how it was in the end
+	After time.Duration
+	Story string
+	Err   error // the context's
+}
+
+// Error returns all of it, the story last.
+func (e *AwaitError) Error() string {
+	return fmt.Sprintf("awaited %s: %s after %s\n%s", e.What, e.Have, seconds(e.After), e.Story)
+}
+
+// Unwrap returns Err.
+func (e *AwaitError) Unwrap() error { return e.Err }
+
+// await waits until met, which is called under mu, reports that what is there.
+// have is how far it has come.
+func (f *Front) await(ctx context.Context, what string, met func() (have string, ok bool)) error {
+	start := time.Now()
+	for {
+		f.mu.Lock()
+		have, ok := met()
+		changed, closed := f.changed, f.closed
+		f.mu.Unlock()
+		if ok {
+			return nil
+		}
+		if closed {
+			return ErrClosed
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return &AwaitError{What: what, Have: have, After: time.Since(start), Story: f.Story(), Err: ctx.Err()}
+		}
+	}
+}
+
+// of says whose it is that is awaited.
+func of(name string) string {
+	if name == "" {
+		return ""
+	}
+	return fmt.Sprintf(" of client %q", name)
+}
+
+// AwaitConnect waits until a client of that name, any with "", is connected: the
+// broker has read its CONNECT and the answer to its first PING was handed to it. It
+// returns the name and the client_id.
+func (f *Front) AwaitConnect(ctx context.Context, name string) (Scope, error) {
+	var found Scope
+	err := f.await(ctx, "a connection"+of(name), func() (string, bool) {
+		open := f.openLocked()
+		for _, r := range open {
+			if r.greeted && (name == "" || r.name == name) {
+				found = Scope{Name: r.name, ID: r.client}
+				return "", true
+			}
+		}
+		return fmt.Sprintf("%d others", len(open)), false
+	})
+	return found, err
+}
+
+// AwaitSubscribers waits until at least n subscriptions, of clients of that name or
+// with "" of all, get what is published to subject, which may be a pattern, and the
+// broker has read them.
+func (f *Front) AwaitSubscribers(ctx context.Context, subject string, n int, name string) error {
+	what := fmt.Sprintf("%d subscriptions to %q%s", n, subject, of(name))
+	return f.await(ctx, what, func() (string, bool) {
+		have := 0
+		for _, r := range f.openLocked() {
+			if name == "" || r.name == name {
+				have += r.covering(subject)
+			}
+		}
+		return fmt.Sprintf("%d", have), have >= n
+	})
+}
+
+// Reconnect is how long a reconnect took.
+type Reconnect struct {
+	// Fault is what the client survived.
+	Fault string
+	// Noticed is the time from the fault until the client closed the old connection.
+	// It is 0 where that cannot be seen: when the front closed first (Kill, Reset),
+	// and when the kernel drops the client's packets.
+	Noticed time.Duration
+	// Back is the time from the fault until the client was connected again and all
+	// that it had subscribed to was in effect, but for reply subjects.
+	Back time.Duration
+}
+
+// AwaitReconnect waits until the clients that the last fault harmed, those of that
+// name or with "" all, have connected again and are subscribed as before. Of
+// several it tells the slowest.
+func (f *Front) AwaitReconnect(ctx context.Context, name string) (Reconnect, error) {
+	f.mu.Lock()
+	m := f.mark
+	f.mu.Unlock()
+	if m == nil {
+		return Reconnect{}, errors.New("front: await reconnect: no fault has met a connected client yet")
+	}
+	var lost []*record
+	var subs [][]string
+	for i, r := range m.lost {
+		if name == "" || r.name == name {
+			lost, subs = append(lost, r), append(subs, m.subs[i])
+		}
+	}
+	if len(lost) == 0 {
+		return Reconnect{}, fmt.Errorf("front: await reconnect: %s met no client named %q", m.text, name)
+	}
+	err := f.await(ctx, fmt.Sprintf("the reconnect of %d clients%s since %s", len(lost), of(name), m.text), func() (string, bool) {
+		return f.backLocked(m, lost, subs)
+	})
+	if err != nil {
+		return Reconnect{}, err
+	}
+	r := Reconnect{Fault: m.text, Back: time.Since(m.at)}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, old := range lost {
+		if !old.left.IsZero() {
+			r.Noticed = max(r.Noticed, old.left.Sub(m.at))
+		}
+	}
+	return r, nil
+}
+
+// backLocked reports whether each lost client has a new connection.
+func (f *Front) backLocked(m *mark, lost []*record, subs [][]string) (have string, all bool) {
+	taken := make(map[*record]bool)
+	var missing []string
+	for i, old := range lost {
+		found := slices.IndexFunc(f.openLocked(), func(r *record) bool {
+			return !taken[r] && r.greeted && r.id > m.before && r.name == old.name && r.coversAll(subs[i])
+		})
+		if found < 0 {
+			missing = append(missing, old.title())
+			continue
+		}
+		taken[f.openLocked()[found]] = true
+	}
+	if len(missing) > 0 {
+		return "not back: " + strings.Join(missing, ", "), false
+	}
+	return "", true
+}
+
+func (r *record) coversAll(patterns []string) bool {
+	return !slices.ContainsFunc(patterns, func(p string) bool { return r.covering(p) == 0 })
+}
+
+// AwaitStale waits until a connection, of a client of that name or with "" of any,
+// was given up for its silence: the broker said so, or the client closed while a
+// fault held it.
+func (f *Front) AwaitStale(ctx context.Context, name string) error {
+	return f.await(ctx, "a stale connection"+of(name), func() (string, bool) {
+		for _, r := range f.recordsLocked() {
+			if name != "" && r.name != name {
+				continue
+			}
+			if r.stale() || f.leftSilentLocked(r) {
+				return "", true
+			}
+		}
+		return "none", false
+	})
+}
+
+// stale reports whether the broker said that it gives the connection up.
+func (r *record) stale() bool {
+	last := r.tail
+	if len(last) == 0 {
+		last = r.head
+	}
+	return len(last) > 0 && last[len(last)-1].entry.kind == wire.Err &&
+		strings.Contains(last[len(last)-1].entry.arg, "Stale Connection")
+}
+
+// leftSilentLocked reports whether the client left a connection that the last fault
+// had met.
+func (f *Front) leftSilentLocked(r *record) bool {
+	return f.mark != nil && slices.Contains(f.mark.lost, r) && !r.left.IsZero()
+}
+
+// AwaitIdle waits until, for the time quiet, nothing but PING and PONG has passed
+// and nobody came or went.
+func (f *Front) AwaitIdle(ctx context.Context, quiet time.Duration) error {
+	what := fmt.Sprintf("%s without traffic", quiet)
+	start := time.Now()
+	for {
+		f.mu.Lock()
+		busy, waiting := f.busyLocked()
+		changed := f.changed
+		f.mu.Unlock()
+		wait := quiet - time.Since(busy)
+		if wait <= 0 && !waiting {
+			return nil
+		}
+		timer := time.NewTimer(max(wait, time.Millisecond))
+		select {
+		case <-changed:
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			have := "the last traffic was " + seconds(time.Since(busy)) + " ago"
+			return &AwaitError{What: what, Have: have, After: time.Since(start), Story: f.Story(), Err: ctx.Err()}
+		}
+		timer.Stop()
+	}
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// busyLocked returns when something other than PING and PONG last passed, or
+// somebody came or went, and whether something waits to pass.
+func (f *Front) busyLocked() (last time.Time, waiting bool) {
+	for _, r := range f.recordsLocked() {
+		last = latest(last, latest(latest(r.opened, r.left), latest(r.ended, r.active)))
+	}
+	for c := range f.conns {
+		waiting = waiting || c.state == stateOpen && c.to.size+c.from.size > 0
+	}
+	return last, waiting
+}

@@ -1,0 +1,176 @@
+package front
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"vigil/internal/subject"
+	"vigil/internal/wire"
+)
+
+const (
+	// recordHead and recordTail bound the operations kept of one connection: its
+	// beginning and its end.
+	recordHead = 32
+	recordTail = 224
+	// recordSubs bounds the subscriptions remembered of one connection.
+	recordSubs = 1 << 16
+)
+
+// record is what is known of one connection, also when it has ended. It is
+// guarded by Front.mu.
+type record struct {
+	id     int // counted by the front
+	remote string
+	opened time.Time
+
+	name    string // of its CONNECT
+	client  uint64 // client_id of its INFO
+	greeted bool   // the first PONG, or +OK, was sent to it
+
+	heard  time.Time // when the broker last got a byte from it
+	active time.Time // when something but PING or PONG last passed
+	left   time.Time // when the client closed its side; zero if it has not
+	ended  time.Time // when the connection was over; zero if it is not
+
+	subs   map[string]string // subject by sid, those in effect
+	limits map[string]int64  // messages after which a sid ends
+
+	head, tail []line
+	omitted    int // lines between head and tail
+}
+
+// line is one operation of a transcript.
+type line struct {
+	at    time.Time
+	toUs  bool // to the broker
+	entry entry
+}
+
+// write keeps an operation that is about to pass.
+func (r *record) write(now time.Time, d Direction, e *entry) {
+	r.add(line{now, d == ToBroker, *e})
+	if e.kind != wire.Ping && e.kind != wire.Pong {
+		r.active = now
+	}
+	switch e.kind {
+	case wire.Info:
+		if info, err := wire.ParseInfo([]byte(e.arg)); err == nil && r.client == 0 {
+			r.client = info.ClientID
+		}
+	case wire.Connect:
+		connect := wire.DefaultConnect()
+		if connect.Merge([]byte(e.arg)) == nil {
+			r.name = connect.Name
+		}
+	}
+}
+
+// apply takes in what an operation has done that has passed.
+func (r *record) apply(d Direction, e *entry) {
+	switch e.kind {
+	case wire.Sub:
+		if len(r.subs) < recordSubs {
+			r.subs[e.sid] = e.subject
+		}
+	case wire.Unsub:
+		if e.max <= 0 {
+			delete(r.subs, e.sid)
+			delete(r.limits, e.sid)
+		} else if _, ok := r.subs[e.sid]; ok {
+			r.limits[e.sid] = e.max
+		}
+	case wire.Msg, wire.HMsg:
+		if left, ok := r.limits[e.sid]; ok {
+			if r.limits[e.sid] = left - 1; left <= 1 {
+				delete(r.subs, e.sid)
+				delete(r.limits, e.sid)
+			}
+		}
+	case wire.Pong, wire.OK:
+		if d == FromBroker {
+			r.greeted = true
+		}
+	}
+}
+
+// add keeps a line. One that repeats the last is only counted.
+func (r *record) add(l line) {
+	last := r.tail
+	if len(last) == 0 {
+		last = r.head
+	}
+	if n := len(last); n > 0 && last[n-1].toUs == l.toUs && last[n-1].entry.text == l.entry.text {
+		last[n-1].entry.times++
+		return
+	}
+	switch {
+	case len(r.head) < recordHead:
+		r.head = append(r.head, l)
+	case len(r.tail) < recordTail:
+		r.tail = append(r.tail, l)
+	default:
+		copy(r.tail, r.tail[1:])
+		r.tail[recordTail-1] = l
+		r.omitted++
+	}
+}
+
+// covering counts the subscriptions that get what is published to subject,
+// which may be a pattern.
+func (r *record) covering(wanted string) (n int) {
+	for _, pattern := range r.subs {
+		if pattern == wanted || subject.Match(pattern, wanted) {
+			n++
+		}
+	}
+	return n
+}
+
+// lasting returns what the client is subscribed to, but for subjects that replies
+// come to, which may be others after a reconnect.
+func (r *record) lasting() (all []string) {
+	for _, pattern := range r.subs {
+		if !strings.HasPrefix(pattern, "_INBOX.") {
+			all = append(all, pattern)
+		}
+	}
+	return all
+}
+
+// title names the connection for people.
+func (r *record) title() string {
+	if r.name == "" {
+		return strconv.Itoa(r.id)
+	}
+	return fmt.Sprintf("%d %s", r.id, clip(r.name))
+}
+
+// transcript writes what passed.
+func (r *record) transcript(since func(time.Time) string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "client %s from %s\n", r.title(), r.remote)
+	write := func(lines []line) {
+		for _, l := range lines {
+			arrow := "<" // to the client
+			if l.toUs {
+				arrow = ">"
+			}
+			fmt.Fprintf(&b, "%s  %s %s", since(l.at), arrow, l.entry.text)
+			if l.entry.times > 0 {
+				fmt.Fprintf(&b, "  (%d times)", l.entry.times+1)
+			}
+			b.WriteByte('\n')
+		}
+	}
+	write(r.head)
+	if r.omitted > 0 {
+		fmt.Fprintf(&b, "           … %d more\n", r.omitted)
+	}
+	write(r.tail)
+	return b.String()
+}
+
+func decimal(n uint64) string { return strconv.FormatUint(n, 10) }
