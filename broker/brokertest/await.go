@@ -33,20 +33,20 @@ func Within(d time.Duration) Bound { return func(w *wait) { w.within = d } }
 func By(name string) Bound { return func(w *wait) { w.client = name } }
 
 // begin returns what bounds a wait.
-func begin(t testing.TB, bounds []Bound) (context.Context, context.CancelFunc, string) {
+func (b *Broker) begin(t testing.TB, bounds []Bound) (context.Context, context.CancelFunc, string) {
 	var w wait
 	for _, bound := range bounds {
 		bound(&w)
 	}
 	if w.within <= 0 {
-		w.within = untilDeadline(t)
+		w.within = b.untilDeadline(t)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), w.within)
 	return ctx, cancel, w.client
 }
 
-func untilDeadline(t testing.TB) time.Duration {
-	if inBubble(t) {
+func (b *Broker) untilDeadline(t testing.TB) time.Duration {
+	if b.bubble {
 		return bubblePatience
 	}
 	if timed, ok := t.(interface{ Deadline() (time.Time, bool) }); ok {
@@ -61,7 +61,7 @@ func untilDeadline(t testing.TB) time.Duration {
 // answered its first PING. It returns that connection.
 func (b *Broker) AwaitConnect(t testing.TB, bounds ...Bound) *Client {
 	t.Helper()
-	ctx, cancel, name := begin(t, bounds)
+	ctx, cancel, name := b.begin(t, bounds)
 	defer cancel()
 	scope, err := b.f.AwaitConnect(ctx, name)
 	made(t, err)
@@ -73,7 +73,7 @@ func (b *Broker) AwaitConnect(t testing.TB, bounds ...Bound) *Client {
 // from then on reaches them.
 func (b *Broker) AwaitSubscribers(t testing.TB, subject string, n int, bounds ...Bound) {
 	t.Helper()
-	ctx, cancel, name := begin(t, bounds)
+	ctx, cancel, name := b.begin(t, bounds)
 	defer cancel()
 	made(t, b.f.AwaitSubscribers(ctx, subject, n, name))
 }
@@ -83,7 +83,7 @@ func (b *Broker) AwaitSubscribers(t testing.TB, subject string, n int, bounds ..
 // reply subjects. Of several it tells the slowest.
 func (b *Broker) AwaitReconnect(t testing.TB, bounds ...Bound) Reconnect {
 	t.Helper()
-	ctx, cancel, name := begin(t, bounds)
+	ctx, cancel, name := b.begin(t, bounds)
 	defer cancel()
 	r, err := b.f.AwaitReconnect(ctx, name)
 	made(t, err)
@@ -94,7 +94,7 @@ func (b *Broker) AwaitReconnect(t testing.TB, bounds ...Bound) Reconnect {
 // nobody came or went.
 func (b *Broker) AwaitIdle(t testing.TB, quiet time.Duration, bounds ...Bound) {
 	t.Helper()
-	ctx, cancel, _ := begin(t, bounds)
+	ctx, cancel, _ := b.begin(t, bounds)
 	defer cancel()
 	made(t, b.f.AwaitIdle(ctx, quiet))
 }
@@ -104,7 +104,7 @@ func (b *Broker) AwaitIdle(t testing.TB, quiet time.Duration, bounds ...Bound) {
 // fault had met.
 func (b *Broker) AwaitStale(t testing.TB, bounds ...Bound) {
 	t.Helper()
-	ctx, cancel, name := begin(t, bounds)
+	ctx, cancel, name := b.begin(t, bounds)
 	defer cancel()
 	made(t, b.f.AwaitStale(ctx, name))
 }

@@ -12,7 +12,7 @@ import (
 // returns the number.
 func (b *Broker) Publish(t testing.TB, subject string, data []byte) (id int) {
 	t.Helper()
-	ctx, cancel, _ := begin(t, nil)
+	ctx, cancel, _ := b.begin(t, nil)
 	defer cancel()
 	id, err := b.f.Publish(ctx, subject, data)
 	if err != nil {

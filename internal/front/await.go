@@ -22,7 +22,7 @@ type AwaitError struct {
 
 // Error returns all of it, the story last.
 func (e *AwaitError) Error() string {
-	return fmt.Sprintf("awaited %s: %s after %s\n%s", e.What, e.Have, seconds(e.After), e.Story)
+	return fmt.Sprintf("awaited %s for %s: %s\n%s", e.What, seconds(e.After), e.Have, e.Story)
 }
 
 // Unwrap returns Err.
@@ -51,6 +51,14 @@ func (f *Front) await(ctx context.Context, what string, met func() (have string,
 	}
 }
 
+// count writes so many things.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
 // of says whose it is that is awaited.
 func of(name string) string {
 	if name == "" {
@@ -72,7 +80,7 @@ func (f *Front) AwaitConnect(ctx context.Context, name string) (Scope, error) {
 				return "", true
 			}
 		}
-		return fmt.Sprintf("%d others", len(open)), false
+		return fmt.Sprintf("of %s it is none", count(len(open), "open connection")), false
 	})
 	return found, err
 }
@@ -81,7 +89,7 @@ func (f *Front) AwaitConnect(ctx context.Context, name string) (Scope, error) {
 // with "" of all, get what is published to subject, which may be a pattern, and the
 // broker has read them.
 func (f *Front) AwaitSubscribers(ctx context.Context, subject string, n int, name string) error {
-	what := fmt.Sprintf("%d subscriptions to %q%s", n, subject, of(name))
+	what := fmt.Sprintf("%s to %q%s", count(n, "subscription"), subject, of(name))
 	return f.await(ctx, what, func() (string, bool) {
 		have := 0
 		for _, r := range f.openLocked() {
@@ -89,7 +97,7 @@ func (f *Front) AwaitSubscribers(ctx context.Context, subject string, n int, nam
 				have += r.covering(subject)
 			}
 		}
-		return fmt.Sprintf("%d", have), have >= n
+		return fmt.Sprintf("there are %d", have), have >= n
 	})
 }
 
@@ -114,7 +122,7 @@ func (f *Front) AwaitReconnect(ctx context.Context, name string) (Reconnect, err
 	m := f.mark
 	f.mu.Unlock()
 	if m == nil {
-		return Reconnect{}, errors.New("front: await reconnect: no fault has met a connected client yet")
+		return Reconnect{}, errors.New("await reconnect: no fault has met a connected client yet")
 	}
 	var lost []*record
 	var subs [][]string
@@ -124,9 +132,9 @@ func (f *Front) AwaitReconnect(ctx context.Context, name string) (Reconnect, err
 		}
 	}
 	if len(lost) == 0 {
-		return Reconnect{}, fmt.Errorf("front: await reconnect: %s met no client named %q", m.text, name)
+		return Reconnect{}, fmt.Errorf("await reconnect: %s met no client named %q", m.text, name)
 	}
-	err := f.await(ctx, fmt.Sprintf("the reconnect of %d clients%s since %s", len(lost), of(name), m.text), func() (string, bool) {
+	err := f.await(ctx, fmt.Sprintf("the reconnect of %s%s since %s", count(len(lost), "client"), of(name), m.text), func() (string, bool) {
 		return f.backLocked(m, lost, subs)
 	})
 	if err != nil {
@@ -152,13 +160,13 @@ func (f *Front) backLocked(m *mark, lost []*record, subs [][]string) (have strin
 			return !taken[r] && r.greeted && r.id > m.before && r.name == old.name && r.coversAll(subs[i])
 		})
 		if found < 0 {
-			missing = append(missing, old.title())
+			missing = append(missing, clip(fmt.Sprintf("%s %q", old.title(), subs[i])))
 			continue
 		}
 		taken[f.openLocked()[found]] = true
 	}
 	if len(missing) > 0 {
-		return "not back: " + strings.Join(missing, ", "), false
+		return "not back and subscribed as before: " + strings.Join(missing, ", "), false
 	}
 	return "", true
 }
@@ -169,18 +177,16 @@ func (r *record) coversAll(patterns []string) bool {
 
 // AwaitStale waits until a connection, of a client of that name or with "" of any,
 // was given up for its silence: the broker said so, or the client closed while a
-// fault held it.
+// fault held it. If there was a fault, it is a connection that the last one met.
 func (f *Front) AwaitStale(ctx context.Context, name string) error {
 	return f.await(ctx, "a stale connection"+of(name), func() (string, bool) {
-		for _, r := range f.recordsLocked() {
-			if name != "" && r.name != name {
-				continue
-			}
-			if r.stale() || f.leftSilentLocked(r) {
-				return "", true
-			}
+		records, since := f.recordsLocked(), ""
+		if f.mark != nil {
+			records, since = f.mark.lost, " since "+f.mark.text
 		}
-		return "none", false
+		return "there is none" + since, slices.ContainsFunc(records, func(r *record) bool {
+			return (name == "" || r.name == name) && (r.stale() || f.mark != nil && !r.left.IsZero())
+		})
 	})
 }
 
@@ -192,12 +198,6 @@ func (r *record) stale() bool {
 	}
 	return len(last) > 0 && last[len(last)-1].entry.kind == wire.Err &&
 		strings.Contains(last[len(last)-1].entry.arg, "Stale Connection")
-}
-
-// leftSilentLocked reports whether the client left a connection that the last fault
-// had met.
-func (f *Front) leftSilentLocked(r *record) bool {
-	return f.mark != nil && slices.Contains(f.mark.lost, r) && !r.left.IsZero()
 }
 
 // AwaitIdle waits until, for the time quiet, nothing but PING and PONG has passed

@@ -48,7 +48,7 @@ var (
 	// ErrDown is wrapped by errors of what needs a broker while there is none.
 	ErrDown = errors.New("the broker is down: restart it first")
 	// ErrClosed is returned by a Front that was closed.
-	ErrClosed = errors.New("front: closed")
+	ErrClosed = errors.New("closed")
 	// ErrNoPacketFilter says that packets cannot be dropped here.
-	ErrNoPacketFilter = errors.New("front: packets can be dropped on Linux only, and not in memory")
+	ErrNoPacketFilter = errors.New("packets can be dropped on Linux only, and not in memory")
 )

@@ -19,6 +19,8 @@
 // The conditions of connections (sync.Cond) hang on it, so that in a
 // testing/synctest bubble whoever waits is durably blocked.
 //
+// Errors carry no prefix of this package: those who call it put theirs.
+//
 // # What user space cannot show
 //
 // The kernel in front of the front goes on acknowledging: after Crash a client's

@@ -65,7 +65,7 @@ func (f *Front) beginLocked(s Scope, text string, r reach) error {
 		text += " of " + s.String()
 	}
 	if r == strikes && !s.whole() && !f.meetsLocked(s) {
-		return fmt.Errorf("front: %s: %w", text, ErrNoClient)
+		return fmt.Errorf("%s: %w", text, ErrNoClient)
 	}
 	f.timeline.add(now, nil, text)
 	if r == spares {
@@ -73,7 +73,7 @@ func (f *Front) beginLocked(s Scope, text string, r reach) error {
 	}
 	m := &mark{at: now, before: f.lastConn, text: text}
 	for c := range f.conns {
-		if c.state == stateOpen && c.rec.greeted && c.rec.left.IsZero() && s.has(c) {
+		if c.state == stateOpen && c.rec.answered && c.rec.left.IsZero() && s.has(c) {
 			m.lost = append(m.lost, c.rec)
 			m.subs = append(m.subs, c.rec.lasting())
 		}
@@ -340,7 +340,7 @@ func (f *Front) LameDuck() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.backend == nil {
-		return fmt.Errorf("front: lame duck: %w", ErrDown)
+		return fmt.Errorf("lame duck: %w", ErrDown)
 	}
 	if err := f.beginLocked(Scope{}, "LameDuck", harms); err != nil {
 		return err

@@ -69,7 +69,7 @@ func Start(cfg Config) (*Front, error) {
 	if !cfg.InMemory {
 		g, err := newGate()
 		if err != nil {
-			return nil, fmt.Errorf("front: listen: %w", err)
+			return nil, fmt.Errorf("listen: %w", err)
 		}
 		f.gate, address = g, g.addr().String()
 	}
@@ -78,14 +78,14 @@ func Start(cfg Config) (*Front, error) {
 	}
 	inside, err := f.memory.Listen(address)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("front: %w", err), f.shut())
+		return nil, errors.Join(fmt.Errorf("%w", err), f.shut())
 	}
 	f.inside, f.addr = inside, inside.Addr()
 	if f.gate != nil {
 		f.addr = f.gate.addr()
 	}
 	if f.backend, err = cfg.Start(f.addr); err != nil {
-		return nil, errors.Join(fmt.Errorf("front: start the broker: %w", err), f.shut())
+		return nil, errors.Join(fmt.Errorf("start the broker: %w", err), f.shut())
 	}
 	f.note(nil, "listens at %s", f.URL())
 	// Owned by the front; end when their listener is closed; Close waits.
@@ -191,7 +191,7 @@ func (f *Front) Restart() error {
 	}
 	backend, err := f.cfg.Start(f.addr)
 	if err != nil {
-		return fmt.Errorf("front: restart: %w", err)
+		return fmt.Errorf("restart: %w", err)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -263,7 +263,7 @@ func (f *Front) Story() string {
 	defer f.mu.Unlock()
 	var b strings.Builder
 	f.timeline.write(&b, time.Now(), f.since, f.openLocked())
-	return b.String()
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // openLocked returns the connections that the broker has, the oldest first.
@@ -300,5 +300,5 @@ func (f *Front) Transcript(name string) string {
 			b.WriteString(r.transcript(f.since))
 		}
 	}
-	return b.String()
+	return strings.TrimSuffix(b.String(), "\n")
 }

@@ -19,7 +19,7 @@ const (
 	handshakeTimeout = 10 * time.Second
 )
 
-var errNoInfo = errors.New("front: the broker does not begin with INFO")
+var errNoInfo = errors.New("the broker does not begin with INFO")
 
 // greet brings the client what the broker begins with. The INFO is changed where
 // the front has something to add; with TLS the client is then expected to begin a

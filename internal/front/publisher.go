@@ -37,7 +37,7 @@ func (p *publisher) close() {
 // while there is no broker.
 func (f *Front) Publish(ctx context.Context, to string, data []byte) (id int, err error) {
 	if err := subject.Check(to); err != nil {
-		return 0, fmt.Errorf("front: publish: %w", err)
+		return 0, fmt.Errorf("publish: %w", err)
 	}
 	f.pub.turn.Lock()
 	defer f.pub.turn.Unlock()
@@ -48,7 +48,7 @@ func (f *Front) Publish(ctx context.Context, to string, data []byte) (id int, er
 	}
 	f.mu.Unlock()
 	if backend == nil {
-		return 0, fmt.Errorf("front: publish: %w", ErrDown)
+		return 0, fmt.Errorf("publish: %w", ErrDown)
 	}
 	conn, err := f.pub.connect(backend, f.cfg.Login)
 	if err == nil {
@@ -56,7 +56,7 @@ func (f *Front) Publish(ctx context.Context, to string, data []byte) (id int, er
 	}
 	if err != nil {
 		f.pub.close()
-		return 0, fmt.Errorf("front: publish: %w", err)
+		return 0, fmt.Errorf("publish: %w", err)
 	}
 	return id, nil
 }

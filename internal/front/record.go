@@ -26,9 +26,10 @@ type record struct {
 	remote string
 	opened time.Time
 
-	name    string // of its CONNECT
-	client  uint64 // client_id of its INFO
-	greeted bool   // the first PONG, or +OK, was sent to it
+	name     string // of its CONNECT
+	client   uint64 // client_id of its INFO
+	answered bool   // the first PONG is on its way to it, or was handed to it
+	greeted  bool   // it was
 
 	heard  time.Time // when the broker last got a byte from it
 	active time.Time // when something but PING or PONG last passed
@@ -65,6 +66,8 @@ func (r *record) write(now time.Time, d Direction, e *entry) {
 		if connect.Merge([]byte(e.arg)) == nil {
 			r.name = connect.Name
 		}
+	case wire.Pong:
+		r.answered = r.answered || d == FromBroker
 	}
 }
 
@@ -89,10 +92,8 @@ func (r *record) apply(d Direction, e *entry) {
 				delete(r.limits, e.sid)
 			}
 		}
-	case wire.Pong, wire.OK:
-		if d == FromBroker {
-			r.greeted = true
-		}
+	case wire.Pong:
+		r.greeted = r.greeted || d == FromBroker
 	}
 }
 
@@ -122,11 +123,29 @@ func (r *record) add(l line) {
 // which may be a pattern.
 func (r *record) covering(wanted string) (n int) {
 	for _, pattern := range r.subs {
-		if pattern == wanted || subject.Match(pattern, wanted) {
+		if covers(pattern, wanted) {
 			n++
 		}
 	}
 	return n
+}
+
+// covers reports whether a subscription to pattern gets all that wanted matches,
+// which is a subject or a pattern.
+func covers(pattern, wanted string) bool {
+	for more := true; more; {
+		var p, w string
+		var rest bool
+		p, pattern, more = subject.Cut(pattern)
+		w, wanted, rest = subject.Cut(wanted)
+		switch {
+		case p == ">":
+			return true
+		case w == ">" || p != "*" && p != w || more != rest:
+			return false
+		}
+	}
+	return true
 }
 
 // lasting returns what the client is subscribed to, but for subjects that replies

@@ -1,6 +1,7 @@
 package front
 
 import (
+	"encoding/json"
 	"hash/maphash"
 	"strconv"
 	"strings"
@@ -118,20 +119,26 @@ func entryOf(op *wire.Op) entry {
 	return e
 }
 
+// secrets are the keys of a CONNECT that prove an identity.
+var secrets = []string{"pass", "auth_token", "jwt", "sig"}
+
 // withoutSecrets returns the argument of a CONNECT with what proves an identity
-// replaced.
+// replaced, and its keys sorted.
 func withoutSecrets(arg []byte) string {
-	line := wire.ConnectLine{}
-	if err := line.Merge(arg); err != nil {
+	var line map[string]json.RawMessage
+	if err := json.Unmarshal(arg, &line); err != nil {
 		return "(unreadable)"
 	}
-	for _, secret := range []*string{&line.Pass, &line.AuthToken, &line.JWT, &line.Signature} {
-		if *secret != "" {
-			*secret = "***"
+	for _, key := range secrets {
+		if _, ok := line[key]; ok {
+			line[key] = json.RawMessage(`"***"`)
 		}
 	}
-	text := string(wire.AppendConnect(nil, &line))
-	return strings.TrimSuffix(strings.TrimPrefix(text, "CONNECT "), "\r\n")
+	text, err := json.Marshal(line)
+	if err != nil {
+		return "(unreadable)"
+	}
+	return string(text)
 }
 
 func quote(payload []byte) string {

@@ -6,14 +6,16 @@
 //	b := natstest.Start(t, natstest.Config{JetStream: true})
 //	brokers := natstest.StartCluster(t, 3)        // three, connected by routes
 //
-// Clients reach the server through the kit alone; it listens on no client port of its
-// own. It works in a testing/synctest bubble, too, but not as a cluster.
+// Clients reach the server through the kit. It works in a testing/synctest bubble, too,
+// but not as a cluster; there it listens nowhere, so that its lame duck is a plain stop.
 package natstest
 
 import (
 	"errors"
+	"fmt"
 	"net"
-	"strconv"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -76,31 +78,90 @@ func start(t testing.TB, c Config, fill func(*server.Options)) *brokertest.Broke
 	}, c.Config)
 }
 
+// StartCluster starts n nats-servers that are connected by routes, at once, and waits
+// until all know each other. Each has a Broker of its own, whose faults meet its clients
+// and not the routes: a server that has crashed is gone for the others with a FIN. With
+// JetStream the servers of a cluster elect leaders; give that time.
+func StartCluster(t testing.TB, n int, cfg ...Config) []*brokertest.Broker {
+	t.Helper()
+	c := one(cfg)
+	ports, err := freePorts(n)
+	if err != nil {
+		t.Fatalf("natstest: cluster: %v", err)
+	}
+	var routes []string
+	for _, port := range ports {
+		routes = append(routes, fmt.Sprintf("nats://127.0.0.1:%d", port))
+	}
+	brokers := make([]*brokertest.Broker, n)
+	servers := make([]atomic.Pointer[server.Server], n)
+	for i := range n {
+		fill := c.options(t)
+		brokers[i] = brokertest.StartBackend(t, func(addr net.Addr) (brokertest.Backend, error) {
+			b, err := serve(addr, func(o *server.Options) {
+				o.ServerName = fmt.Sprintf("server-%d", i+1)
+				o.Cluster = server.ClusterOpts{Name: "brokertest", Host: "127.0.0.1", Port: ports[i], PoolSize: -1}
+				o.Routes = server.RoutesFromStr(strings.Join(routes, ","))
+				fill(o)
+			})
+			if err == nil {
+				servers[i].Store(b.s)
+			}
+			return b, err
+		}, c.Config)
+	}
+	for i := range servers {
+		awaitRoutes(t, servers[i].Load(), n-1)
+	}
+	return brokers
+}
+
+// freePorts returns n ports that were free a moment ago.
+func freePorts(n int) (ports []int, err error) {
+	for range n {
+		l, err := net.Listen("tcp4", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close()
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+	}
+	return ports, nil
+}
+
+// awaitRoutes waits for routes, which announce themselves by nothing but their number.
+func awaitRoutes(t testing.TB, s *server.Server, n int) {
+	t.Helper()
+	look := time.NewTicker(time.Millisecond)
+	defer look.Stop()
+	for end := time.Now().Add(readyTimeout); s.NumRoutes() < n; <-look.C {
+		if time.Now().After(end) {
+			t.Fatalf("natstest: cluster: %s has %d routes after %v, want %d", s.Name(), s.NumRoutes(), readyTimeout, n)
+		}
+	}
+}
+
 // backend is a running nats-server.
 type backend struct{ s *server.Server }
 
 // serve starts a nats-server that says it is at addr, and listens for no client.
-func serve(addr net.Addr, fill func(*server.Options)) (brokertest.Backend, error) {
-	host, port, err := net.SplitHostPort(addr.String())
-	if err != nil {
-		return nil, err
-	}
+func serve(addr net.Addr, fill func(*server.Options)) (backend, error) {
 	o := &server.Options{LameDuckDuration: time.Second, LameDuckGracePeriod: time.Millisecond}
 	fill(o)
-	o.Host, o.ClientAdvertise = host, addr.String()
-	if o.Port, err = strconv.Atoi(port); err != nil {
-		return nil, err
-	}
-	o.DontListen, o.NoSigs, o.NoLog = true, true, true
+	// What it listens on is not what it tells: clients come in process. But without a
+	// listener it would know no lame duck.
+	_, socket := addr.(*net.TCPAddr)
+	o.Host, o.Port, o.ClientAdvertise, o.DontListen = "127.0.0.1", server.RANDOM_PORT, addr.String(), !socket
+	o.NoSigs, o.NoLog = true, true
 	s, err := server.NewServer(o)
 	if err != nil {
-		return nil, err
+		return backend{}, err
 	}
 	s.Start()
 	if !s.ReadyForConnections(readyTimeout) {
 		s.Shutdown()
 		s.WaitForShutdown()
-		return nil, errors.New("natstest: nats-server is not ready within 10 s; look at Config.Server")
+		return backend{}, errors.New("natstest: nats-server is not ready within 10 s; look at Config.Server")
 	}
 	return backend{s}, nil
 }
@@ -108,7 +169,10 @@ func serve(addr net.Addr, fill func(*server.Options)) (brokertest.Backend, error
 func (b backend) InProcessConn() (net.Conn, error) { return b.s.InProcessConn() }
 
 // LameDuck is nats-server's own.
-func (b backend) LameDuck() { b.s.LameDuckShutdown() }
+func (b backend) LameDuck() {
+	b.s.LameDuckShutdown()
+	b.Stop() // which it has done, if it listens
+}
 
 // Stop ends the server and waits for it.
 func (b backend) Stop() {
