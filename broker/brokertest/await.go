@@ -59,7 +59,7 @@ func (b *Broker) untilDeadline(t testing.TB) time.Duration {
 
 // AwaitConnect waits until a client is connected: the broker has read its CONNECT and
 // answered its first PING. It returns that connection.
-func (b *Broker) AwaitConnect(t testing.TB, bounds ...Bound) *Client {
+func (b *Broker) AwaitConnect(t testing.TB, bounds ...Bound) *Target {
 	t.Helper()
 	ctx, cancel, name := b.begin(t, bounds)
 	defer cancel()

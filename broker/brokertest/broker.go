@@ -23,9 +23,9 @@ type Broker struct {
 	bubble bool              // in memory, in virtual time
 }
 
-// Client is one client of a broker, or one connection: where faults can be made. Its
+// Target is one client of a broker, or one connection: where faults can be made. Its
 // methods may be called concurrently.
-type Client struct{ faults }
+type Target struct{ faults }
 
 // Start starts Vigil's broker for the test, at a free port of 127.0.0.1, and stops
 // it with the test. In a testing/synctest bubble it opens no socket: clients come by
@@ -130,13 +130,13 @@ func (b *Broker) Dial(context.Context, string, string) (net.Conn, error) { retur
 
 // Client returns the client that calls itself name in CONNECT. Lasting faults made to
 // it stay with it through its reconnects, and may be made before it connects.
-func (b *Broker) Client(name string) *Client {
-	return &Client{faults{f: b.f, scope: front.Scope{Name: name}}}
+func (b *Broker) Client(name string) *Target {
+	return &Target{faults{f: b.f, scope: front.Scope{Name: name}}}
 }
 
 // Conn returns the connection with that client_id, as nats.go's GetClientID tells it.
-func (b *Broker) Conn(id uint64) *Client {
-	return &Client{faults{f: b.f, scope: front.Scope{ID: id}}}
+func (b *Broker) Conn(id uint64) *Target {
+	return &Target{faults{f: b.f, scope: front.Scope{ID: id}}}
 }
 
 // Restart starts the broker anew, at the same address and without any memory of its

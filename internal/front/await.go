@@ -190,6 +190,29 @@ func (f *Front) AwaitStale(ctx context.Context, name string) error {
 	})
 }
 
+// AwaitGone waits until no connection is left that the last fault met.
+func (f *Front) AwaitGone(ctx context.Context) error {
+	return f.await(ctx, "the end of the connections that a fault met", func() (string, bool) {
+		if f.mark == nil {
+			return "there was none", false
+		}
+		left := slices.ContainsFunc(f.mark.lost, func(r *record) bool { return r.left.IsZero() && r.ended.IsZero() })
+		return "there are some since " + f.mark.text, !left
+	})
+}
+
+// AwaitHeld waits until a connection was accepted that is met by silence.
+func (f *Front) AwaitHeld(ctx context.Context) error {
+	return f.await(ctx, "a connection that is met by silence", func() (string, bool) {
+		for c := range f.conns {
+			if c.state == stateWaiting {
+				return "", true
+			}
+		}
+		return "there is none", false
+	})
+}
+
 // stale reports whether the broker said that it gives the connection up.
 func (r *record) stale() bool {
 	last := r.tail
