@@ -93,14 +93,26 @@ var allowed = map[string]struct {
 		others: []string{"golang.org/x/sys"},
 		reason: "what stands in front of a broker knows its protocol, not which it is; x/sys is for socket filters",
 	},
-	"vigil/broker/brokertest": {
+	"vigil/internal/embedded": {
 		ours:   []string{"vigil/broker", "vigil/internal/front"},
+		reason: "it joins the two, which know nothing of each other",
+	},
+	"vigil/internal/control": {
+		ours:   []string{"vigil/internal/front"},
+		reason: "it makes faults, to whichever broker",
+	},
+	"vigil/broker/brokertest": {
+		ours:   []string{"vigil/broker", "vigil/internal/embedded", "vigil/internal/front"},
 		reason: "a test that wants Vigil's broker links nothing of others",
 	},
 	"vigil/broker/brokertest/natstest": {
 		ours:   []string{"vigil/broker/brokertest"},
 		others: []string{"github.com/nats-io/"},
 		reason: "only those who want nats-server link it",
+	},
+	"vigil/integration/orders": {
+		others: []string{"github.com/nats-io/nats.go"},
+		reason: "an application as people have it: it knows nothing of Vigil",
 	},
 	"vigil/internal/lab": {
 		ours:   []string{"vigil/broker", "vigil/subscriber", "vigil/heartbeat", "vigil/internal/fault", "vigil/internal/wire"},
@@ -114,7 +126,7 @@ var allowed = map[string]struct {
 	},
 	"vigil/cmd/vigil": {
 		ours: []string{"vigil/broker", "vigil/subscriber", "vigil/publisher", "vigil/heartbeat",
-			"vigil/internal/cli", "vigil/internal/subject"},
+			"vigil/internal/cli", "vigil/internal/subject", "vigil/internal/embedded", "vigil/internal/front", "vigil/internal/control"},
 		others: []string{"github.com/spf13/cobra", "github.com/spf13/pflag"},
 		reason: "the lean program",
 	},

@@ -63,9 +63,9 @@ func (b *Broker) AwaitConnect(t testing.TB, bounds ...Bound) *Target {
 	t.Helper()
 	ctx, cancel, name := b.begin(t, bounds)
 	defer cancel()
-	scope, err := b.f.AwaitConnect(ctx, name)
+	_, number, err := b.f.AwaitConnect(ctx, name)
 	made(t, err)
-	return b.Conn(scope.ID)
+	return b.Conn(number)
 }
 
 // AwaitSubscribers waits until at least n subscriptions get all that is published to

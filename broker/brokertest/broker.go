@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"vigil/internal/embedded"
 	"vigil/internal/front"
 )
 
@@ -36,7 +37,7 @@ func Start(t testing.TB, cfg ...Config) *Broker {
 	t.Helper()
 	c := one(cfg)
 	return start(t, c, c.User != "" || c.Password != "" || c.Token != "", func(addr net.Addr) (Backend, error) {
-		return startVigil(c.Broker, addr)
+		return embedded.Start(c.Broker, addr)
 	})
 }
 
@@ -67,7 +68,7 @@ func start(t testing.TB, cfg Config, guard bool, begin func(net.Addr) (Backend, 
 	}
 	if cfg.TLS {
 		var err error
-		if b.ca, fc.TLS, err = newCertificate(); err != nil {
+		if b.ca, fc.TLS, err = front.NewCertificate(); err != nil {
 			t.Fatalf("brokertest: make a certificate: %v", err)
 		}
 	}
@@ -128,15 +129,17 @@ func (b *Broker) InProcessConn() (net.Conn, error) { return b.f.InProcessConn() 
 // publisher.Config.Dial.
 func (b *Broker) Dial(context.Context, string, string) (net.Conn, error) { return b.f.InProcessConn() }
 
-// Client returns the client that calls itself name in CONNECT. Lasting faults made to
+// Client returns the client that calls itself name in CONNECT, "" for those that give no
+// name. Lasting faults made to
 // it stay with it through its reconnects, and may be made before it connects.
 func (b *Broker) Client(name string) *Target {
-	return &Target{faults{f: b.f, scope: front.Scope{Name: name}}}
+	return &Target{faults{f: b.f, scope: front.Named(name)}}
 }
 
-// Conn returns the connection with that client_id, as nats.go's GetClientID tells it.
+// Conn returns the connection with that client_id, as nats.go's GetClientID tells it. 0 is
+// none.
 func (b *Broker) Conn(id uint64) *Target {
-	return &Target{faults{f: b.f, scope: front.Scope{ID: id}}}
+	return &Target{faults{f: b.f, scope: front.Numbered(id)}}
 }
 
 // Restart starts the broker anew, at the same address and without any memory of its

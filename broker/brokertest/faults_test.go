@@ -159,6 +159,22 @@ func TestKillAndResetOfOneClient(t *testing.T) {
 	})
 }
 
+// Who gives no name is a client, and no connection has the number 0.
+func TestClientsWithoutAName(t *testing.T) {
+	t.Parallel()
+	b := brokertest.Start(t)
+	anonymous, named := join(t, b, ""), join(t, b, "a")
+	b.Client("").Reset(t)
+	anonymous.wantReset()
+	named.wantMessage(b, "still here")
+	r := &recorder{TB: t}
+	r.run(func(r testing.TB) { b.Conn(0).Reset(r) })
+	if !r.failed {
+		t.Error("a connection with the number 0 was reset")
+	}
+	named.wantMessage(b, "still")
+}
+
 func TestReset(t *testing.T) {
 	each(t, func(t *testing.T, b *brokertest.Broker) {
 		c := join(t, b, "a")

@@ -4,6 +4,7 @@
 //	vigil broker                 serve on 127.0.0.1:4222
 //	vigil sub 'orders.>'         print what is published, and what the connection goes through
 //	vigil pub orders.new hello   publish
+//	vigil test-broker            serve for tests, with faults over HTTP
 //
 // The clients work against Vigil's broker and against any NATS server.
 package main
@@ -26,7 +27,7 @@ func main() {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(brokerCommand(), subCommand(), pubCommand())
+	root.AddCommand(brokerCommand(), subCommand(), pubCommand(), testBrokerCommand())
 	os.Exit(cli.Run(root))
 }
 

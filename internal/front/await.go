@@ -11,22 +11,25 @@ import (
 	"vigil/internal/wire"
 )
 
-// AwaitError says what did not happen in time, and tells what did.
-type AwaitError struct {
-	What  string // such as: 1 subscription to "orders.>"
-	Have  string // how it was in the end
-	After time.Duration
+// StoryError says in one line what is wrong, such as what did not happen in time, and
+// tells the story.
+type StoryError struct {
+	Text  string
 	Story string
-	Err   error // the context's
+	Err   error // the context's, or nil
 }
 
 // Error returns all of it, the story last.
-func (e *AwaitError) Error() string {
-	return fmt.Sprintf("awaited %s for %s: %s\n%s", e.What, seconds(e.After), e.Have, e.Story)
-}
+func (e *StoryError) Error() string { return e.Text + "\n" + e.Story }
 
 // Unwrap returns Err.
-func (e *AwaitError) Unwrap() error { return e.Err }
+func (e *StoryError) Unwrap() error { return e.Err }
+
+// late is the error of a wait.
+func (f *Front) late(ctx context.Context, what, have string, start time.Time) error {
+	text := fmt.Sprintf("awaited %s for %s: %s", what, seconds(time.Since(start)), have)
+	return &StoryError{Text: text, Story: f.Story(), Err: ctx.Err()}
+}
 
 // await waits until met, which is called under mu, reports that what is there.
 // have is how far it has come.
@@ -46,7 +49,7 @@ func (f *Front) await(ctx context.Context, what string, met func() (have string,
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return &AwaitError{What: what, Have: have, After: time.Since(start), Story: f.Story(), Err: ctx.Err()}
+			return f.late(ctx, what, have, start)
 		}
 	}
 }
@@ -69,20 +72,19 @@ func of(name string) string {
 
 // AwaitConnect waits until a client of that name, any with "", is connected: the
 // broker has read its CONNECT and the answer to its first PING was handed to it. It
-// returns the name and the client_id.
-func (f *Front) AwaitConnect(ctx context.Context, name string) (Scope, error) {
-	var found Scope
-	err := f.await(ctx, "a connection"+of(name), func() (string, bool) {
+// returns its name and number.
+func (f *Front) AwaitConnect(ctx context.Context, name string) (called string, number uint64, err error) {
+	err = f.await(ctx, "a connection"+of(name), func() (string, bool) {
 		open := f.openLocked()
 		for _, r := range open {
 			if r.greeted && (name == "" || r.name == name) {
-				found = Scope{Name: r.name, ID: r.client}
+				called, number = r.name, r.number
 				return "", true
 			}
 		}
 		return fmt.Sprintf("of %s it is none", count(len(open), "open connection")), false
 	})
-	return found, err
+	return called, number, err
 }
 
 // AwaitSubscribers waits until at least n subscriptions, of clients of that name or
@@ -244,7 +246,7 @@ func (f *Front) AwaitIdle(ctx context.Context, quiet time.Duration) error {
 		case <-ctx.Done():
 			timer.Stop()
 			have := "the last traffic was " + seconds(time.Since(busy)) + " ago"
-			return &AwaitError{What: what, Have: have, After: time.Since(start), Story: f.Story(), Err: ctx.Err()}
+			return f.late(ctx, what, have, start)
 		}
 		timer.Stop()
 	}

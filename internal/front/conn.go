@@ -65,7 +65,7 @@ func newConn(f *Front, raw net.Conn, id int) *conn {
 	c := &conn{
 		f: f, raw: raw, stream: raw,
 		rec: &record{
-			id: id, remote: raw.RemoteAddr().String(), opened: time.Now(),
+			id: id, number: uint64(id), remote: raw.RemoteAddr().String(), opened: time.Now(),
 			subs: make(map[string]string), limits: make(map[string]int64),
 		},
 		quiet:      make(chan struct{}),
@@ -151,10 +151,17 @@ func (c *conn) join() bool {
 	}
 }
 
-// lane returns the condition of one direction, under mu.
-func (c *conn) lane(d Direction) lane {
-	return c.f.all.with(c.f.named[c.rec.name]).with(c.own).lane(d)
+// condition returns what is wrong with the connection, under mu.
+func (c *conn) condition() condition {
+	all := c.f.all.with(c.own)
+	if c.rec.introduced {
+		all = all.with(c.f.named[c.rec.name])
+	}
+	return all
 }
+
+// lane returns the condition of one direction, under mu.
+func (c *conn) lane(d Direction) lane { return c.condition().lane(d) }
 
 func (c *conn) path(d Direction) *path {
 	if d == ToBroker {

@@ -3,34 +3,57 @@ package front
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 )
 
-// Scope says whose connections a fault is made to: the client's of that name, or
-// the one whose INFO had that client_id. The zero value is the whole broker.
-//
-// By name, a lasting fault stays with the client through its reconnects.
+// Scope says whose connections a fault is made to. The zero value is the whole broker;
+// others are made by [Named] and [Numbered].
 type Scope struct {
-	Name string
-	ID   uint64
+	kind scopeKind
+	name string // of a named one
+	id   uint64 // of a numbered one
 }
 
-// whole reports whether the scope is the broker.
-func (s Scope) whole() bool { return s == Scope{} }
+type scopeKind uint8
+
+const (
+	scopeWhole scopeKind = iota
+	scopeNamed
+	scopeNumbered
+)
+
+// part reports whether the scope is not the whole broker.
+func (s Scope) part() bool { return s.kind != scopeWhole }
+
+// Named is the client that calls itself name in CONNECT. A lasting fault stays with it
+// through its reconnects.
+func Named(name string) Scope { return Scope{kind: scopeNamed, name: name} }
+
+// Numbered is the connection with that number: the client_id of its INFO.
+func Numbered(id uint64) Scope { return Scope{kind: scopeNumbered, id: id} }
 
 func (s Scope) String() string {
-	switch {
-	case s.Name != "":
-		return "client " + s.Name
-	case s.ID != 0:
-		return "connection " + decimal(s.ID)
+	switch s.kind {
+	case scopeNamed:
+		return "client " + strconv.Quote(s.name)
+	case scopeNumbered:
+		return "connection " + decimal(s.id)
+	default:
+		return "broker"
 	}
-	return "broker"
 }
 
 // has reports whether a connection is in the scope, under mu.
 func (s Scope) has(c *conn) bool {
-	return s.whole() || s.Name != "" && c.rec.name == s.Name || s.ID != 0 && c.rec.client == s.ID
+	switch s.kind {
+	case scopeNamed:
+		return c.rec.introduced && c.rec.name == s.name
+	case scopeNumbered:
+		return c.rec.number == s.id
+	default:
+		return true
+	}
 }
 
 // mark is the last fault that harmed clients: whom a reconnect is awaited of.
@@ -61,10 +84,10 @@ func (f *Front) beginLocked(s Scope, text string, r reach) error {
 	if f.closed {
 		return ErrClosed
 	}
-	if !s.whole() {
+	if s.part() {
 		text += " of " + s.String()
 	}
-	if r == strikes && !s.whole() && !f.meetsLocked(s) {
+	if r == strikes && s.part() && !f.meetsLocked(s) {
 		return fmt.Errorf("%s: %w", text, ErrNoClient)
 	}
 	f.timeline.add(now, nil, text)
@@ -101,17 +124,16 @@ func (f *Front) change(s Scope, text string, r reach, how func(*condition)) erro
 	if err := f.beginLocked(s, text, r); err != nil {
 		return err
 	}
-	switch {
-	case s.whole():
+	switch s.kind {
+	case scopeWhole:
 		how(&f.all)
-	case s.Name != "":
-		c := f.named[s.Name]
+	case scopeNamed:
+		c := f.named[s.name]
 		how(&c)
-		if f.named[s.Name] = c; c == (condition{}) {
-			delete(f.named, s.Name)
+		if f.named[s.name] = c; c == (condition{}) {
+			delete(f.named, s.name)
 		}
-	}
-	if s.ID != 0 {
+	case scopeNumbered:
 		for c := range f.conns {
 			if s.has(c) {
 				how(&c.own)
@@ -196,7 +218,7 @@ func (c *conn) filterLocked() {
 	if !c.f.cfg.DropPackets || c.state == stateOver {
 		return
 	}
-	wanted := c.state == stateOrphan || c.f.all.with(c.f.named[c.rec.name]).with(c.own).hole&ToBroker != 0
+	wanted := c.state == stateOrphan || c.condition().hole&ToBroker != 0
 	if wanted == c.filtered || c.inMemory() {
 		return
 	}
@@ -210,7 +232,7 @@ func (c *conn) filterLocked() {
 // Heal ends all lasting faults of the scope but Freeze. On a client it also resets
 // what Crash has left of its connections.
 func (f *Front) Heal(s Scope) error {
-	if s.whole() {
+	if !s.part() {
 		f.mu.Lock()
 		f.silent = false
 		f.refusing = f.refusing && f.backend == nil
@@ -222,7 +244,7 @@ func (f *Front) Heal(s Scope) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for c := range f.conns {
-		if !s.whole() && s.has(c) && c.state == stateOrphan {
+		if s.part() && s.has(c) && c.state == stateOrphan {
 			c.resetLocked()
 		}
 	}
@@ -317,7 +339,7 @@ func (f *Front) Kill(s Scope) error {
 // downLocked takes the backend out of service if the scope is the broker, which
 // has the effect on dials. It returns the backend to be stopped, nil for none.
 func (f *Front) downLocked(s Scope, effect *bool) (stopped Backend) {
-	if !s.whole() || f.backend == nil {
+	if s.part() || f.backend == nil {
 		return nil
 	}
 	stopped, f.backend = f.backend, nil

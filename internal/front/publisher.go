@@ -121,18 +121,3 @@ func exchange(ctx context.Context, conn net.Conn, text []byte) error {
 		}
 	}
 }
-
-// Published returns the numbers of the messages that Publish has published on
-// subjects which pattern matches. The last 65,536 of all are remembered.
-func (f *Front) Published(pattern string) []int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.messages.published(pattern, false)
-}
-
-// Missed returns the numbers of those that no client was handed.
-func (f *Front) Missed(pattern string) []int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.messages.published(pattern, true)
-}

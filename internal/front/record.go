@@ -26,10 +26,11 @@ type record struct {
 	remote string
 	opened time.Time
 
-	name     string // of its CONNECT
-	client   uint64 // client_id of its INFO
-	answered bool   // the first PONG is on its way to it, or was handed to it
-	greeted  bool   // it was
+	number     uint64 // client_id of its INFO, or id if that has none
+	introduced bool   // its CONNECT has come
+	name       string // of its CONNECT
+	answered   bool   // the first PONG is on its way to it, or was handed to it
+	greeted    bool   // it was
 
 	heard  time.Time // when the broker last got a byte from it
 	active time.Time // when something but PING or PONG last passed
@@ -58,13 +59,13 @@ func (r *record) write(now time.Time, d Direction, e *entry) {
 	}
 	switch e.kind {
 	case wire.Info:
-		if info, err := wire.ParseInfo([]byte(e.arg)); err == nil && r.client == 0 {
-			r.client = info.ClientID
+		if info, err := wire.ParseInfo([]byte(e.arg)); err == nil && info.ClientID != 0 {
+			r.number = info.ClientID
 		}
 	case wire.Connect:
 		connect := wire.DefaultConnect()
 		if connect.Merge([]byte(e.arg)) == nil {
-			r.name = connect.Name
+			r.introduced, r.name = true, connect.Name
 		}
 	case wire.Pong:
 		r.answered = r.answered || d == FromBroker

@@ -1,4 +1,4 @@
-package brokertest
+package front
 
 import (
 	"crypto/ecdsa"
@@ -16,9 +16,9 @@ import (
 // which it is another year.
 const certificateLife = 50 * 365 * 24 * time.Hour
 
-// newCertificate makes a certificate for this machine, and the authority that
-// signed it.
-func newCertificate() (*x509.Certificate, *tls.Config, error) {
+// NewCertificate makes a certificate for this machine, for Config.TLS, and the
+// authority that signed it.
+func NewCertificate() (*x509.Certificate, *tls.Config, error) {
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, nil, err

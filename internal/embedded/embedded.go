@@ -1,4 +1,5 @@
-package brokertest
+// Package embedded is Vigil's broker as what stands behind a front.
+package embedded
 
 import (
 	"context"
@@ -7,10 +8,11 @@ import (
 	"time"
 
 	"vigil/broker"
+	"vigil/internal/front"
 )
 
-// vigilBackend is Vigil's broker behind a front.
-type vigilBackend struct {
+// backend is Vigil's broker behind a front.
+type backend struct {
 	b *broker.Broker
 	// ctx ends with Stop, and with it a lame duck.
 	ctx    context.Context
@@ -20,9 +22,11 @@ type vigilBackend struct {
 // lameDuckDuration is the default of a test's broker: a second, not minutes.
 const lameDuckDuration = time.Second
 
-// startVigil starts Vigil's broker. It listens nowhere: all clients come over
-// InProcessConn.
-func startVigil(cfg broker.Config, addr net.Addr) (*vigilBackend, error) {
+// Start starts Vigil's broker, which tells clients that it is at addr. It listens
+// nowhere: all clients come over InProcessConn. Host, Port, Listener and MonitorPort of
+// cfg are not looked at. LameDuckGrace 0 is none and LameDuckDuration 0 is 1 s, so that
+// tests need not wait.
+func Start(cfg broker.Config, addr net.Addr) (front.Backend, error) {
 	cfg.Listener = &nowhere{address: addr, closed: make(chan struct{})}
 	cfg.MonitorPort = 0
 	if cfg.LameDuckGrace == 0 {
@@ -35,18 +39,18 @@ func startVigil(cfg broker.Config, addr net.Addr) (*vigilBackend, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &vigilBackend{b: b}
+	v := &backend{b: b}
 	v.ctx, v.cancel = context.WithCancel(context.Background())
 	return v, nil
 }
 
-func (v *vigilBackend) InProcessConn() (net.Conn, error) { return v.b.InProcessConn() }
+func (v *backend) InProcessConn() (net.Conn, error) { return v.b.InProcessConn() }
 
 // LameDuck says and does what [broker.Broker.LameDuck] does.
-func (v *vigilBackend) LameDuck() { _ = v.b.LameDuck(v.ctx) } // its error is that Stop came
+func (v *backend) LameDuck() { _ = v.b.LameDuck(v.ctx) } // its error is that Stop came
 
 // Stop closes all clients and waits.
-func (v *vigilBackend) Stop() {
+func (v *backend) Stop() {
 	v.cancel()
 	_ = v.b.Shutdown(context.Background()) // fails with its context only
 }
