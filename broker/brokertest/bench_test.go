@@ -6,8 +6,8 @@ import (
 	"vigil/broker/brokertest"
 )
 
-// What a test pays for a broker of its own. A benchmark is a testing.TB, too: its
-// cleanups run at the end of each sub-benchmark, so that here a recorder stands in.
+// What a test pays for a broker of its own. The benchmark's cleanups would run at its end,
+// so that a recorder stands in.
 func BenchmarkStartStop(b *testing.B) {
 	for b.Loop() {
 		r := &recorder{TB: b}

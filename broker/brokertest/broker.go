@@ -173,8 +173,8 @@ func (b *Broker) AcceptAndSayNothing(t testing.TB) {
 	made(t, b.f.Silence())
 }
 
-// Transcript returns what passed on the connections of clients with that name, of all
-// with "": of each the first 32 and the last 224 operations. > is to the broker, < to
+// Transcript returns what passed on the last 32 connections of clients with that name, of
+// all with "": of each the first 32 and the last 224 operations. > is to the broker, < to
 // the client. Passwords, tokens and signatures are not shown.
 func (b *Broker) Transcript(client string) string { return b.f.Transcript(client) }
 

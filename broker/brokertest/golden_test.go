@@ -68,7 +68,7 @@ func scripted(t *testing.T, b *brokertest.Broker, name string) *rawClient {
 	t.Cleanup(func() { conn.Close() })
 	c.wantPrefix("INFO {")
 	synctest.Wait()
-	c.say(fmt.Sprintf("CONNECT {\"name\":%q,\"lang\":\"go\",\"version\":\"1.0\",\"pass\":\"x\",\"verbose\":false}\r\nPING\r\n", name))
+	c.say(fmt.Sprintf("CONNECT {\"name\":%q,\"lang\":\"go\",\"version\":\"1.0\",\"pass\":\"x\",\"headers\":true,\"pedantic\":false,\"verbose\":false}\r\nPING\r\n", name))
 	c.want("PONG\r\n")
 	synctest.Wait()
 	return c

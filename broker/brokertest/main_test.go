@@ -2,6 +2,8 @@ package brokertest_test
 
 import (
 	"flag"
+	"fmt"
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -9,9 +11,12 @@ import (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	// Most of these tests wait for clients that wait.
-	if err := flag.Set("test.parallel", "16"); err != nil {
-		panic(err)
+	// Most of these tests wait for clients that wait. Fuzzing does not.
+	if flag.Lookup("test.fuzz").Value.String() == "" {
+		if err := flag.Set("test.parallel", "16"); err != nil {
+			fmt.Fprintln(os.Stderr, "FAIL:", err)
+			os.Exit(1)
+		}
 	}
 	goleak.VerifyTestMain(m)
 }

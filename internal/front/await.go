@@ -221,8 +221,8 @@ func (r *record) stale() bool {
 	if len(last) == 0 {
 		last = r.head
 	}
-	return len(last) > 0 && last[len(last)-1].entry.kind == wire.Err &&
-		strings.Contains(last[len(last)-1].entry.arg, "Stale Connection")
+	return len(last) > 0 && last[len(last)-1].kind == wire.Err &&
+		strings.Contains(last[len(last)-1].text, "Stale Connection")
 }
 
 // AwaitIdle waits until, for the time quiet, nothing but PING and PONG has passed

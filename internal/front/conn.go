@@ -220,7 +220,7 @@ func (c *conn) arrived(d Direction, data []byte, err error) {
 		p.ended = true
 		if d == ToBroker && c.state != stateOver {
 			c.rec.left = now
-			c.f.note(c.rec, "closed its connection")
+			c.f.note(c.rec, "closed its connection%s", c.rec.silence(now))
 			if c.state != stateOpen {
 				c.closeLocked()
 			}

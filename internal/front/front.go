@@ -18,6 +18,10 @@ const (
 	maxConns = 4096
 	// maxPast bounds the connections remembered that have ended.
 	maxPast = 256
+	// maxTold bounds the connections whose transcripts are told at once.
+	maxTold = 32
+	// acceptPause is the wait behind a failed accept: there may be no descriptors left.
+	acceptPause = 10 * time.Millisecond
 	// memoryAddress is where a front without a socket is.
 	memoryAddress = "broker:4222"
 )
@@ -288,17 +292,16 @@ func (f *Front) recordsLocked() []*record {
 	return all
 }
 
-// Transcript returns what passed on the connections of the clients with that
+// Transcript returns what passed on the last 32 connections of the clients with that
 // name, of all with "": their beginnings and their ends. > is to the broker, < to
 // the client. Passwords and tokens are not shown.
 func (f *Front) Transcript(name string) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	told := slices.DeleteFunc(f.recordsLocked(), func(r *record) bool { return name != "" && r.name != name })
 	var b strings.Builder
-	for _, r := range f.recordsLocked() {
-		if name == "" || r.name == name {
-			b.WriteString(r.transcript(f.since))
-		}
+	for _, r := range told[max(0, len(told)-maxTold):] {
+		b.WriteString(r.transcript(f.since))
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }

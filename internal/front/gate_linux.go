@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -28,10 +29,11 @@ type gate struct {
 	l   *net.TCPListener
 	raw syscall.RawConn
 
-	mu     sync.Mutex
-	cond   sync.Cond // open or closed changed
-	shutUp bool      // not listening
-	closed bool
+	mu       sync.Mutex
+	cond     sync.Cond // shutUp or closed changed
+	shutUp   bool      // not listening
+	dropping bool
+	closed   bool
 }
 
 func newGate() (*gate, error) {
@@ -71,15 +73,17 @@ func (g *gate) accept() (net.Conn, error) {
 			return conn, nil
 		}
 		g.mu.Lock()
-		waited := false
+		transient := !g.shutUp && !g.closed
 		for g.shutUp && !g.closed {
-			waited = true
 			g.cond.Wait()
 		}
 		closed := g.closed
 		g.mu.Unlock()
-		if closed || !waited && !errors.Is(err, unix.EINVAL) {
+		if closed {
 			return nil, err
+		}
+		if transient {
+			time.Sleep(acceptPause)
 		}
 	}
 }
@@ -107,7 +111,18 @@ func (g *gate) refuse(on bool) error {
 }
 
 // drop has the packets of dials dropped, or let in again.
-func (g *gate) drop(on bool) error { return filter(g.raw, on) }
+func (g *gate) drop(on bool) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.dropping == on || g.closed {
+		return nil
+	}
+	err := filter(g.raw, on)
+	if err == nil {
+		g.dropping = on
+	}
+	return err
+}
 
 func (g *gate) close() error {
 	g.mu.Lock()

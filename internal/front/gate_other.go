@@ -7,6 +7,7 @@ import (
 	"net"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // canFilter says that the kernel can be told to drop packets.
@@ -64,7 +65,7 @@ func (g *gate) accept() (net.Conn, error) {
 		mine := g.l == l && !g.closed
 		g.mu.Unlock()
 		if mine {
-			return nil, err
+			time.Sleep(acceptPause)
 		}
 	}
 }

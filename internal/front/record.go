@@ -44,16 +44,18 @@ type record struct {
 	omitted    int // lines between head and tail
 }
 
-// line is one operation of a transcript.
+// line is an operation of a transcript, or several that are alike.
 type line struct {
 	at    time.Time
-	toUs  bool // to the broker
-	entry entry
+	to    Direction
+	kind  wire.Kind
+	text  string
+	times int
 }
 
 // write keeps an operation that is about to pass.
 func (r *record) write(now time.Time, d Direction, e *entry) {
-	r.add(line{now, d == ToBroker, *e})
+	r.add(line{at: now, to: d, kind: e.kind, text: e.text, times: 1})
 	if e.kind != wire.Ping && e.kind != wire.Pong {
 		r.active = now
 	}
@@ -104,8 +106,8 @@ func (r *record) add(l line) {
 	if len(last) == 0 {
 		last = r.head
 	}
-	if n := len(last); n > 0 && last[n-1].toUs == l.toUs && last[n-1].entry.text == l.entry.text {
-		last[n-1].entry.times++
+	if n := len(last); n > 0 && last[n-1].to == l.to && last[n-1].text == l.text {
+		last[n-1].times++
 		return
 	}
 	switch {
@@ -175,12 +177,12 @@ func (r *record) transcript(since func(time.Time) string) string {
 	write := func(lines []line) {
 		for _, l := range lines {
 			arrow := "<" // to the client
-			if l.toUs {
+			if l.to == ToBroker {
 				arrow = ">"
 			}
-			fmt.Fprintf(&b, "%s  %s %s", since(l.at), arrow, l.entry.text)
-			if l.entry.times > 0 {
-				fmt.Fprintf(&b, "  (%d times)", l.entry.times+1)
+			fmt.Fprintf(&b, "%s  %s %s", since(l.at), arrow, l.text)
+			if l.times > 1 {
+				fmt.Fprintf(&b, "  (%d times)", l.times)
 			}
 			b.WriteByte('\n')
 		}

@@ -66,9 +66,8 @@ func (t *tap) feed(data []byte) (all []entry) {
 
 // entry is an operation as it is kept.
 type entry struct {
-	kind  wire.Kind
-	text  string
-	times int // how often it came in a row, more than once
+	kind wire.Kind
+	text string
 
 	// What the kinds need: SUB, UNSUB, MSG, PUB.
 	subject, sid string

@@ -57,14 +57,7 @@ func telling(d Direction, e *entry) string {
 		if err := connect.Merge([]byte(e.arg)); err != nil {
 			return "CONNECT (unreadable)"
 		}
-		text := "CONNECT"
-		if connect.Lang != "" || connect.Version != "" {
-			text += fmt.Sprintf(" by %s %s", connect.Lang, connect.Version)
-		}
-		if connect.User != "" {
-			text += " as " + connect.User
-		}
-		return clip(text)
+		return clip(introduction(&connect))
 	case wire.Sub, wire.Unsub:
 		return e.text
 	case wire.Ping:
@@ -84,6 +77,34 @@ func telling(d Direction, e *entry) string {
 		return "is sent " + e.text
 	}
 	return ""
+}
+
+// introduction tells a CONNECT.
+func introduction(c *wire.ConnectLine) string {
+	text := "CONNECT"
+	if c.Lang != "" || c.Version != "" {
+		text += fmt.Sprintf(" by %s %s", c.Lang, c.Version)
+	}
+	if c.User != "" {
+		text += " as " + c.User
+	}
+	for _, option := range []struct {
+		set  bool
+		text string
+	}{{c.Verbose, "verbose"}, {c.Pedantic, "pedantic"}, {!c.Echo, "no echo"}, {!c.Headers, "no headers"}} {
+		if option.set {
+			text += ", " + option.text
+		}
+	}
+	return text
+}
+
+// silence tells how long the client had not been heard, if it had been at all.
+func (r *record) silence(now time.Time) string {
+	if r.heard.IsZero() {
+		return ", and was never heard"
+	}
+	return fmt.Sprintf(", %s after it was last heard", seconds(now.Sub(r.heard)))
 }
 
 // write tells the events, and how the clients are that are still connected.
