@@ -69,7 +69,7 @@ func ask(t *testing.T, method, url, body string) (status int, text string) {
 // The curl commands of the page about testing reconnects work, one after the other.
 func TestCommandsOfThePage(t *testing.T) {
 	broker, control := runTestBroker(t)
-	nc, err := nats.Connect(broker, nats.Name("orders"), nats.PingInterval(200*time.Millisecond), nats.MaxPingsOutstanding(2),
+	nc, err := nats.Connect(broker, nats.Name("orders"), nats.PingInterval(500*time.Millisecond), nats.MaxPingsOutstanding(2),
 		nats.ReconnectWait(10*time.Millisecond), nats.ReconnectJitter(0, 0), nats.MaxReconnects(-1), nats.Timeout(500*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)

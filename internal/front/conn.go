@@ -52,7 +52,6 @@ type conn struct {
 	// Guarded by f.mu.
 	cond       sync.Cond // state, own, paths or a condition changed
 	state      state
-	generation int      // of the backend it is joined to
 	backend    net.Conn // nil while waiting
 	own        condition
 	to, from   path
@@ -139,7 +138,7 @@ func (c *conn) join() bool {
 			f.mu.Unlock()
 			return false
 		case f.generation == generation && f.backend != nil:
-			c.backend, c.generation, c.state = conn, generation, stateOpen
+			c.backend, c.state = conn, stateOpen
 			f.changedLocked()
 			f.mu.Unlock()
 			return true

@@ -121,6 +121,10 @@ func (f *Front) meetsLocked(s Scope) bool {
 func (f *Front) change(s Scope, text string, r reach, how func(*condition)) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	return f.changeLocked(s, text, r, how)
+}
+
+func (f *Front) changeLocked(s Scope, text string, r reach, how func(*condition)) error {
 	if err := f.beginLocked(s, text, r); err != nil {
 		return err
 	}
@@ -232,23 +236,18 @@ func (c *conn) filterLocked() {
 // Heal ends all lasting faults of the scope but Freeze. On a client it also resets
 // what Crash has left of its connections.
 func (f *Front) Heal(s Scope) error {
-	if !s.part() {
-		f.mu.Lock()
-		f.silent = false
-		f.refusing = f.refusing && f.backend == nil
-		f.mu.Unlock()
-	}
-	if err := f.change(s, "Heal", spares, func(c *condition) { *c = condition{frozen: c.frozen} }); err != nil {
-		return err
-	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if !s.part() {
+		f.silent = false
+		f.refusing = f.refusing && (f.backend == nil || f.leaving)
+	}
 	for c := range f.conns {
 		if s.part() && s.has(c) && c.state == stateOrphan {
 			c.resetLocked()
 		}
 	}
-	return nil
+	return f.changeLocked(s, "Heal", spares, func(c *condition) { *c = condition{frozen: c.frozen} })
 }
 
 // CutAt cuts each connection of the scope when exactly n more bytes have been
@@ -351,7 +350,6 @@ func (f *Front) downLocked(s Scope, effect *bool) (stopped Backend) {
 
 func (f *Front) stop(backend Backend) {
 	if backend != nil {
-		f.pub.close()
 		backend.Stop()
 	}
 }
@@ -367,7 +365,7 @@ func (f *Front) LameDuck() error {
 	if err := f.beginLocked(Scope{}, "LameDuck", harms); err != nil {
 		return err
 	}
-	f.refusing = true
+	f.refusing, f.leaving = true, true
 	f.gateLocked()
 	backend := f.backend
 	// Owned by the front; ends when the broker has stopped, which Restart and Close

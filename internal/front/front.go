@@ -37,8 +37,7 @@ type Front struct {
 	inside net.Listener // of memory
 	addr   net.Addr
 	wg     sync.WaitGroup // accept loops, connections, lame ducks
-
-	pub publisher // guards itself
+	pub    publisher      // guards itself
 
 	mu         sync.Mutex // guards all that follows, and every conn and record
 	backend    Backend    // nil while down
@@ -47,6 +46,7 @@ type Front struct {
 	crashed    bool // down without a word: dials are met by silence
 	refusing   bool // dials are refused
 	silent     bool // dials are accepted, and that is all
+	leaving    bool // the backend is a lame duck
 	all        condition
 	named      map[string]condition
 	conns      map[*conn]struct{}
@@ -68,6 +68,7 @@ func Start(cfg Config) (*Front, error) {
 		named:   make(map[string]condition),
 		conns:   make(map[*conn]struct{}),
 		changed: make(chan struct{}),
+		pub:     publisher{turn: make(chan struct{}, 1)},
 	}
 	address := memoryAddress
 	if !cfg.InMemory {
@@ -207,7 +208,7 @@ func (f *Front) Restart() error {
 	}
 	f.backend = backend
 	f.generation++
-	f.crashed, f.refusing, f.silent = false, false, false
+	f.crashed, f.refusing, f.silent, f.leaving = false, false, false, false
 	f.all = condition{}
 	f.touchLocked()
 	f.gateLocked()
@@ -230,7 +231,6 @@ func (f *Front) Close() error {
 	f.touchLocked()
 	f.mu.Unlock()
 	err := f.shut()
-	f.pub.close()
 	if backend != nil {
 		backend.Stop()
 	}
