@@ -92,3 +92,22 @@ func TestAwaitIdle(t *testing.T) {
 		}
 	})
 }
+
+// What was just published may still be in the broker; what a fault holds is no traffic.
+func TestAwaitIdleBehindAMessageAndInABlackHole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := brokertest.Start(t)
+		c := enter(t, b)
+		time.Sleep(time.Second)
+		b.BlackHole(t, brokertest.FromBroker)
+		b.Publish(t, "orders.1", []byte("held"))
+		start := time.Now()
+		b.AwaitIdle(t, 500*time.Millisecond)
+		if took := time.Since(start); took != 500*time.Millisecond {
+			t.Errorf("idle after %v, want 500ms", took)
+		}
+		b.Heal(t)
+		b.AwaitIdle(t, 500*time.Millisecond)
+		c.want(message("held"))
+	})
+}

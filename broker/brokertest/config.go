@@ -39,8 +39,17 @@ const (
 	Both       = front.Both       // both ways
 )
 
-// Backend is a broker that [StartBackend] puts behind the kit's faults.
+// Backend is a broker that [StartBackend] puts behind the kit's faults. Its methods are
+// InProcessConn, which connects a client without a socket, as both brokers have it: a
+// write must wait for its read, as that of net.Pipe does, since by that the kit knows what
+// the broker has looked at; LameDuck, which tells the clients, sends them away and returns
+// when the broker has stopped; and Stop, which ends it at once, cuts LameDuck short and
+// waits until nothing of it is left. Stop may be called again.
 type Backend = front.Backend
 
-// Reconnect is how long a reconnect took: Fault, Noticed, Back.
+// Reconnect is how long a reconnect took. Fault says what was survived. Noticed is the
+// time from the fault until the client closed its old connection: 0 where that cannot be
+// seen, which is after Kill and Reset, that close it themselves, and with
+// Config.DropPackets. Back is the time from the fault until the client was connected again
+// and subscribed as before.
 type Reconnect = front.Reconnect

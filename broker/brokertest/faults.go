@@ -79,7 +79,8 @@ func (s *faults) SlowReader(t testing.TB, bytesPerSecond int) {
 }
 
 // CutAt cuts each connection there is when exactly n more bytes of the broker's have
-// reached the client, in the middle of a frame if it so happens. A FIN follows.
+// reached the client, in the middle of a frame if it so happens. A FIN follows. Connections
+// that come later are not cut.
 func (s *faults) CutAt(t testing.TB, n int64) {
 	t.Helper()
 	made(t, s.f.CutAt(s.scope, n))

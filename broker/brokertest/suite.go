@@ -16,8 +16,8 @@ import (
 
 // Client says how the client is run that [Suite] tries.
 type Client struct {
-	// Start starts a client that is connected to url and subscribed to subject, or soon
-	// will be, and has got called with the payload of each message it receives, from
+	// Start starts a client that is connected to url by one connection and subscribed to
+	// subject, or soon will be, and has got called with the payload of each message it receives, from
 	// any goroutine. stop ends it and waits. It fails t when it cannot.
 	Start func(t testing.TB, url, subject string, got func(data []byte)) (stop func())
 

@@ -259,14 +259,17 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// busyLocked returns when something other than PING and PONG last passed, or
-// somebody came or went, and whether something waits to pass.
+// busyLocked returns when something other than PING and PONG last passed, something was
+// published, or somebody came or went; and whether something waits to pass that may.
 func (f *Front) busyLocked() (last time.Time, waiting bool) {
+	last = f.published
 	for _, r := range f.recordsLocked() {
 		last = latest(last, latest(latest(r.opened, r.left), latest(r.ended, r.active)))
 	}
 	for c := range f.conns {
-		waiting = waiting || c.state == stateOpen && c.to.size+c.from.size > 0
+		for _, d := range []Direction{ToBroker, FromBroker} {
+			waiting = waiting || c.state == stateOpen && c.path(d).size > 0 && !c.lane(d).held
+		}
 	}
 	return last, waiting
 }

@@ -55,6 +55,7 @@ type Front struct {
 	changed    chan struct{} // closed and made anew when anything changes
 	timeline   timeline
 	messages   messages
+	published  time.Time // the last message
 	mark       *mark // the last fault that harmed a client; nil is none
 }
 

@@ -53,20 +53,33 @@ func (m *messages) drop(n int) {
 	}
 }
 
-// passed notes that a client was handed a message. Of those that are alike it is
-// the oldest that nobody was handed.
-func (m *messages) passed(d Direction, e *entry) {
+// passing notes that a client is being handed a message, and returns its number, 0 if it
+// is none of these. Of those that are alike it is the oldest that nobody was handed.
+func (m *messages) passing(d Direction, e *entry) int {
 	if d != FromBroker || e.kind != wire.Msg && e.kind != wire.HMsg {
-		return
+		return 0
 	}
 	ids := m.bySum[e.sum]
 	if len(ids) == 0 {
-		return
+		return 0
 	}
 	m.list[ids[0]-m.first].handed = true
 	if m.bySum[e.sum] = ids[1:]; len(ids) == 1 {
 		delete(m.bySum, e.sum)
 	}
+	return ids[0]
+}
+
+// failed takes back what passing has noted.
+func (m *messages) failed(id int) {
+	if id < m.first {
+		return
+	}
+	sum := m.list[id-m.first].sum
+	m.list[id-m.first].handed = false
+	ids := append(m.bySum[sum], id)
+	slices.Sort(ids)
+	m.bySum[sum] = ids
 }
 
 // published returns the numbers of the messages on subjects that a pattern

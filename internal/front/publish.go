@@ -50,6 +50,9 @@ func (f *Front) Publish(ctx context.Context, to string, data []byte) (id int, er
 	if err := f.pub.publish(ctx, backend, f.cfg.Login, to, data); err != nil {
 		return 0, fmt.Errorf("publish: %w", err)
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.published = time.Now()
 	return id, nil
 }
 

@@ -147,7 +147,7 @@ func (c *conn) pass(d Direction, dst net.Conn, t *tap, data []byte) bool {
 	if d == ToBroker && !c.permitted(entries) {
 		return false
 	}
-	c.write(d, entries)
+	handed := c.write(d, entries)
 	_, err := dst.Write(data)
 	if err == nil && d == ToBroker && needsProof(entries) {
 		// An empty write to a pipe returns when the broker reads again: behind all
@@ -158,6 +158,9 @@ func (c *conn) pass(d Direction, dst net.Conn, t *tap, data []byte) bool {
 	defer c.f.mu.Unlock()
 	c.cond.Broadcast() // there is room
 	if err != nil {
+		for _, id := range handed {
+			c.f.messages.failed(id)
+		}
 		c.brokeLocked(d)
 		return false
 	}
@@ -166,7 +169,6 @@ func (c *conn) pass(d Direction, dst net.Conn, t *tap, data []byte) bool {
 	}
 	for i := range entries {
 		c.rec.apply(d, &entries[i])
-		c.f.messages.passed(d, &entries[i])
 	}
 	if len(entries) > 0 {
 		c.f.changedLocked()
@@ -174,10 +176,11 @@ func (c *conn) pass(d Direction, dst net.Conn, t *tap, data []byte) bool {
 	return true
 }
 
-// write records what is about to pass.
-func (c *conn) write(d Direction, entries []entry) {
+// write records what is about to pass, and returns the numbers of the messages in it: who
+// receives one may ask about it at once.
+func (c *conn) write(d Direction, entries []entry) (handed []int) {
 	if len(entries) == 0 {
-		return
+		return nil
 	}
 	c.f.mu.Lock()
 	defer c.f.mu.Unlock()
@@ -187,7 +190,11 @@ func (c *conn) write(d Direction, entries []entry) {
 		if text := telling(d, &entries[i]); text != "" {
 			c.f.timeline.add(now, c.rec, text)
 		}
+		if id := c.f.messages.passing(d, &entries[i]); id != 0 {
+			handed = append(handed, id)
+		}
 	}
+	return handed
 }
 
 // needsProof reports whether operations are among them whose effect somebody may

@@ -135,7 +135,7 @@ func TestMessagesAreMatched(t *testing.T) {
 	hand := func(data string) {
 		tap := newTap(wire.FromBroker)
 		for _, e := range tap.feed([]byte(fmt.Sprintf("MSG a 1 %d\r\n%s\r\n", len(data), data))) {
-			m.passed(FromBroker, &e)
+			m.passing(FromBroker, &e)
 		}
 	}
 	hand("x") // the earlier of two that are alike
@@ -144,6 +144,11 @@ func TestMessagesAreMatched(t *testing.T) {
 		t.Errorf("missed are %v", got)
 	}
 	hand("x")
+	hand("x")
+	m.failed(3)
+	if got := m.published("a", true); !slices.Equal(got, []int{2, 3}) {
+		t.Errorf("missed are %v", got)
+	}
 	hand("x")
 	if got := m.published("a", true); !slices.Equal(got, []int{2}) {
 		t.Errorf("missed are %v", got)
@@ -156,7 +161,7 @@ func TestMessagesAreMatched(t *testing.T) {
 	}
 	tap := newTap(wire.FromBroker)
 	for _, e := range tap.feed([]byte("MSG c 1 0\r\n\r\n")) {
-		m.passed(FromBroker, &e)
+		m.passing(FromBroker, &e)
 	}
 	if got := m.published("c", true); len(got) != len(m.list)-1 {
 		t.Errorf("%d of %d are missed", len(got), len(m.list))

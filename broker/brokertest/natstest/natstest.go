@@ -14,7 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strings"
+	"net/url"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -85,48 +85,48 @@ func start(t testing.TB, c Config, fill func(*server.Options)) *brokertest.Broke
 func StartCluster(t testing.TB, n int, cfg ...Config) []*brokertest.Broker {
 	t.Helper()
 	c := one(cfg)
-	ports, err := freePorts(n)
-	if err != nil {
-		t.Fatalf("natstest: cluster: %v", err)
-	}
-	var routes []string
-	for _, port := range ports {
-		routes = append(routes, fmt.Sprintf("nats://127.0.0.1:%d", port))
-	}
 	brokers := make([]*brokertest.Broker, n)
-	servers := make([]atomic.Pointer[server.Server], n)
+	known := make(members, n)
+	servers := make([]*server.Server, n) // the latest
 	for i := range n {
 		fill := c.options(t)
 		brokers[i] = brokertest.StartBackend(t, func(addr net.Addr) (brokertest.Backend, error) {
 			b, err := serve(addr, func(o *server.Options) {
-				o.ServerName = fmt.Sprintf("server-%d", i+1)
-				o.Cluster = server.ClusterOpts{Name: "brokertest", Host: "127.0.0.1", Port: ports[i], PoolSize: -1}
-				o.Routes = server.RoutesFromStr(strings.Join(routes, ","))
+				known.join(i, o)
 				fill(o)
 			})
 			if err == nil {
-				servers[i].Store(b.s)
+				known[i].Store(b.s.ClusterAddr())
+				servers[i] = b.s
 			}
 			return b, err
 		}, c.Config)
 	}
-	for i := range servers {
-		awaitRoutes(t, servers[i].Load(), n-1)
+	for _, s := range servers {
+		awaitRoutes(t, s, n-1)
 	}
 	return brokers
 }
 
-// freePorts returns n ports that were free a moment ago.
-func freePorts(n int) (ports []int, err error) {
-	for range n {
-		l, err := net.Listen("tcp4", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
+// members are where the servers of a cluster are for each other, nil as long as one was
+// never started.
+type members []atomic.Pointer[net.TCPAddr]
+
+// join makes a server the member i: at any free port, or where it was before, with
+// routes to the others.
+func (m members) join(i int, o *server.Options) {
+	o.ServerName = fmt.Sprintf("server-%d", i+1)
+	o.Cluster = server.ClusterOpts{Name: "brokertest", Host: "127.0.0.1", Port: server.RANDOM_PORT, PoolSize: -1}
+	for k := range m {
+		other := m[k].Load()
+		switch {
+		case other == nil:
+		case k == i:
+			o.Cluster.Port = other.Port
+		default:
+			o.Routes = append(o.Routes, &url.URL{Scheme: "nats-route", Host: other.String()})
 		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
 	}
-	return ports, nil
 }
 
 // awaitRoutes waits for routes, which announce themselves by nothing but their number.

@@ -96,7 +96,7 @@ func TestCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer nc.Close()
-	got := make(chan *nats.Msg, 1)
+	got := make(chan *nats.Msg, 64)
 	if _, err := nc.ChanSubscribe("orders.>", got); err != nil {
 		t.Fatal(err)
 	}
@@ -112,10 +112,31 @@ func TestCluster(t *testing.T) {
 			if m := <-got; string(m.Data) != "moved" {
 				t.Errorf("got %q", m.Data)
 			}
+			comesBack(t, brokers[0], got)
 			return
 		}
 	}
 	t.Errorf("connected to %s, none of the cluster's others", at)
+}
+
+// comesBack restarts a member of a cluster, and wants what is published there to reach a
+// client of another.
+func comesBack(t *testing.T, b *brokertest.Broker, got chan *nats.Msg) {
+	t.Helper()
+	b.Restart(t)
+	// The routes, and the interest of the others, come by themselves, and without a sign.
+	for look := time.NewTicker(20 * time.Millisecond); ; <-look.C {
+		b.Publish(t, "orders.1", []byte("by the restarted"))
+		select {
+		case m := <-got:
+			if string(m.Data) != "by the restarted" {
+				t.Errorf("got %q", m.Data)
+			}
+			look.Stop()
+			return
+		default:
+		}
+	}
 }
 
 // Config.Server reaches nats-server.
