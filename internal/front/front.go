@@ -56,7 +56,7 @@ type Front struct {
 	timeline   timeline
 	messages   messages
 	published  time.Time // the last message
-	mark       *mark // the last fault that harmed a client; nil is none
+	mark       *mark     // the last fault that harmed a client; nil is none
 }
 
 // Start starts a broker and stands in front of it. Clients can connect when it

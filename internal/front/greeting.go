@@ -96,7 +96,7 @@ func (f *Front) amend(line []byte) ([]byte, error) {
 		return nil, errNoInfo
 	}
 	var info map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(text), &info); err != nil {
+	if err := json.Unmarshal([]byte(text), &info); err != nil || info == nil {
 		return nil, errNoInfo
 	}
 	yes := json.RawMessage("true")
