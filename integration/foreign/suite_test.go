@@ -2,9 +2,12 @@ package foreign_test
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"testing"
 	"time"
 
@@ -56,5 +59,23 @@ func jsClient(dir, options string) func(t testing.TB, url, subject string, got f
 				t.Errorf("node: %v", err)
 			}
 		}
+	}
+}
+
+// A test that is written in JavaScript makes faults with vigil test-broker.
+func TestJavaScriptTest(t *testing.T) {
+	dir := needModules(t)
+	vigil := filepath.Join(t.TempDir(), "vigil")
+	ctx, cancel := context.WithTimeout(t.Context(), programTimeout)
+	defer cancel()
+	build := exec.CommandContext(ctx, "go", "build", "-o", vigil, "vigil/cmd/vigil")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	node := exec.CommandContext(ctx, "node", "--test", "testbroker.mjs")
+	node.Dir, node.Env = dir, append(os.Environ(), "VIGIL="+vigil)
+	out, err := node.CombinedOutput()
+	if err != nil || !regexp.MustCompile(`(?m)^. pass 2$`).Match(out) {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
