@@ -72,13 +72,35 @@ func (c *rawClient) say(text string) {
 	}
 }
 
-// want reads exactly text.
+// skipPings answers and forgets the PINGs of the broker that are next.
+func (c *rawClient) skipPings() {
+	c.t.Helper()
+	for {
+		if next, _ := c.in.Peek(1); string(next) != "P" {
+			return
+		}
+		if next, _ := c.in.Peek(2); string(next) != "PI" {
+			return
+		}
+		if line, err := c.in.ReadString('\n'); err != nil || line != "PING\r\n" {
+			c.t.Fatalf("read %q, %v; want PING", line, err)
+		}
+		c.say("PONG\r\n")
+	}
+}
+
+// want reads exactly text, and PINGs between its lines.
 func (c *rawClient) want(text string) {
 	c.t.Helper()
 	c.conn.SetReadDeadline(time.Now().Add(patience))
-	got := make([]byte, len(text))
-	if n, err := io.ReadFull(c.in, got); err != nil || string(got) != text {
-		c.t.Fatalf("read %q, %v; want %q", got[:n], err, text)
+	var got []byte
+	for line := range strings.Lines(text) {
+		c.skipPings()
+		part := make([]byte, len(line))
+		n, err := io.ReadFull(c.in, part)
+		if got = append(got, part[:n]...); err != nil || string(part) != line {
+			c.t.Fatalf("read %q, %v; want %q", got, err, text)
+		}
 	}
 }
 
@@ -86,6 +108,7 @@ func (c *rawClient) want(text string) {
 func (c *rawClient) wantPrefix(prefix string) (line string) {
 	c.t.Helper()
 	c.conn.SetReadDeadline(time.Now().Add(patience))
+	c.skipPings()
 	line, err := c.in.ReadString('\n')
 	if err != nil || !strings.HasPrefix(line, prefix) {
 		c.t.Fatalf("read %q, %v; want %s…", line, err, prefix)
@@ -102,12 +125,29 @@ func (c *rawClient) wantSilence() {
 	}
 }
 
-// wantEnd wants the stream to end with that error and no byte before it.
+// wantPingsAlone wants nothing but PINGs for a moment.
+func (c *rawClient) wantPingsAlone() {
+	c.t.Helper()
+	c.conn.SetReadDeadline(time.Now().Add(moment))
+	c.skipPings()
+	if b, err := c.in.ReadByte(); !errors.Is(err, os.ErrDeadlineExceeded) {
+		c.t.Fatalf("read %q, %v; want silence but for PINGs", b, err)
+	}
+}
+
+// wantEnd wants the stream to end with that error, and nothing but PINGs before it.
 func (c *rawClient) wantEnd(want error) {
 	c.t.Helper()
 	c.conn.SetReadDeadline(time.Now().Add(patience))
-	if b, err := c.in.ReadByte(); !errors.Is(err, want) {
-		c.t.Fatalf("read %q, %v; want %v", b, err, want)
+	for {
+		line, err := c.in.ReadString('\n')
+		if err == nil && line == "PING\r\n" {
+			continue
+		}
+		if line != "" || !errors.Is(err, want) {
+			c.t.Fatalf("read %q, %v; want %v", line, err, want)
+		}
+		return
 	}
 }
 

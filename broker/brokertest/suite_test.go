@@ -86,7 +86,7 @@ const suiteEnv = "VIGIL_BROKERTEST_SUITE"
 // A client that never comes back, and one that never notices, fail.
 func TestFailingSuite(t *testing.T) {
 	if os.Getenv(suiteEnv) != "" {
-		brokertest.Suite(t, brokertest.Client{Start: natsClient(nats.NoReconnect()), Notice: 300 * time.Millisecond, Back: 300 * time.Millisecond})
+		brokertest.Suite(t, brokertest.Client{Start: natsClient(nats.NoReconnect()), Notice: 3 * time.Second, Back: 3 * time.Second})
 		return
 	}
 	t.Parallel()
