@@ -144,8 +144,9 @@ func (b *Broker) Conn(id uint64) *Target {
 
 // Restart starts the broker anew, at the same address and without any memory of its
 // clients. It undoes all faults made to the broker, Crash, Kill and LameDuck among
-// them, and resets sockets from before, as a host does that has rebooted. A broker
-// that runs is killed before. Faults made to one client stay.
+// them, and resets sockets from before, as a host does that has rebooted, but at once and
+// not only as an answer to what the client sends next. A broker that runs is killed before.
+// Faults made to one client stay.
 func (b *Broker) Restart(t testing.TB) {
 	t.Helper()
 	if err := b.f.Restart(); err != nil {

@@ -2,7 +2,6 @@ package brokertest_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -11,31 +10,26 @@ import (
 
 // The code with which the manual begins.
 func TestCrash(t *testing.T) {
-	t.Parallel()
-	b := brokertest.Start(t)
-	nc, err := nats.Connect(b.URL(), nats.Name("orders"), nats.PingInterval(500*time.Millisecond), nats.MaxPingsOutstanding(2),
-		nats.ReconnectWait(10*time.Millisecond), nats.ReconnectJitter(0, 0), nats.MaxReconnects(-1), nats.Timeout(time.Second))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	got := make(chan *nats.Msg, 16)
-	if _, err := nc.ChanSubscribe("orders.>", got); err != nil {
-		t.Fatal(err)
-	}
-	b.AwaitSubscribers(t, "orders.>", 1)
-	b.Publish(t, "orders.1", []byte("before"))
-	<-got
-	b.Crash(t)
-	b.AwaitStale(t, brokertest.By("orders"))
-	b.Restart(t)
-	r := b.AwaitReconnect(t, brokertest.Within(20*time.Second))
-	if r.Noticed <= 0 || r.Back < r.Noticed {
-		t.Errorf("noticed after %v, back after %v", r.Noticed, r.Back)
-	}
-	b.Publish(t, "orders.1", []byte("after"))
-	if m := <-got; string(m.Data) != "after" {
-		t.Errorf("got %q", m.Data)
-	}
-	t.Log(r.Noticed, r.Back)
+	each(t, func(t *testing.T, b *brokertest.Broker) {
+		nc := connect(b.URL(), nats.Name("orders"))
+		defer nc.Close()
+		got := make(chan *nats.Msg, 16)
+		if _, err := nc.ChanSubscribe("orders.>", got); err != nil {
+			t.Fatal(err)
+		}
+		b.AwaitSubscribers(t, "orders.>", 1)
+		b.Publish(t, "orders.1", []byte("before"))
+		<-got
+		b.Crash(t)
+		b.AwaitStale(t, brokertest.By("orders"))
+		b.Restart(t)
+		r := b.AwaitReconnect(t, brokertest.Within(patience))
+		if r.Noticed <= 0 || r.Back < r.Noticed {
+			t.Errorf("noticed after %v, back after %v", r.Noticed, r.Back)
+		}
+		b.Publish(t, "orders.1", []byte("after"))
+		if m := <-got; string(m.Data) != "after" {
+			t.Errorf("got %q", m.Data)
+		}
+	})
 }

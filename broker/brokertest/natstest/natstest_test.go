@@ -15,30 +15,6 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestCrash(t *testing.T) {
-	t.Parallel()
-	b := natstest.Start(t)
-	nc, err := nats.Connect(b.URL(), nats.Name("orders"), nats.PingInterval(500*time.Millisecond), nats.MaxPingsOutstanding(2),
-		nats.ReconnectWait(10*time.Millisecond), nats.ReconnectJitter(0, 0), nats.MaxReconnects(-1), nats.Timeout(time.Second))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	got := make(chan *nats.Msg, 16)
-	if _, err := nc.ChanSubscribe("orders.>", got); err != nil {
-		t.Fatal(err)
-	}
-	b.AwaitSubscribers(t, "orders.>", 1)
-	b.Crash(t)
-	b.AwaitStale(t, brokertest.By("orders"))
-	b.Restart(t)
-	b.AwaitReconnect(t)
-	b.Publish(t, "orders.1", []byte("after"))
-	if m := <-got; string(m.Data) != "after" {
-		t.Errorf("got %q", m.Data)
-	}
-}
-
 // A real nats-server runs in virtual time, too.
 func TestDefaultsOfNATSGoInVirtualTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
