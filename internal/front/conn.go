@@ -39,8 +39,9 @@ type conn struct {
 	// Set by serve before the pumps start.
 	stream net.Conn // raw, or TLS over it
 
-	// quiet is closed when nothing more is written to the client by a pump.
-	quiet chan struct{}
+	// quiet is closed when nothing more is written to the client by a pump, deaf when
+	// nothing more is read from it.
+	quiet, deaf chan struct{}
 
 	// Owned by the pump to that side.
 	toTap, fromTap tap
@@ -53,6 +54,7 @@ type conn struct {
 	to, from   path
 	authorized bool
 	shaking    bool // in a TLS handshake, or for ever when Crash came upon it
+	settling   bool // of an orphan: nothing more is read after a last look
 	filtered   bool // the kernel drops the client's packets
 }
 
@@ -64,6 +66,7 @@ func newConn(f *Front, raw net.Conn, id int) *conn {
 			subs: make(map[string]string), limits: make(map[string]int64),
 		},
 		quiet:      make(chan struct{}),
+		deaf:       make(chan struct{}),
 		toTap:      newTap(wire.FromClient),
 		fromTap:    newTap(wire.FromBroker),
 		authorized: !f.cfg.Guard,
@@ -82,7 +85,10 @@ func (c *conn) serve() {
 	greeted := c.greet() == nil
 	var pumps sync.WaitGroup
 	// All owned by this call, which waits; they end with the connection.
-	pumps.Go(func() { c.fill(ToBroker, c.stream) })
+	pumps.Go(func() {
+		defer close(c.deaf)
+		c.fill(ToBroker, c.stream)
+	})
 	pumps.Go(func() { c.drain(ToBroker, c.backend, &c.toTap) })
 	pumps.Go(func() {
 		if greeted {
@@ -211,6 +217,28 @@ func (c *conn) orphanLocked() {
 	}
 	c.filterLocked()
 	c.cond.Broadcast()
+}
+
+// settleFor is how long a last look may take.
+const settleFor = 10 * time.Millisecond
+
+// settle has a last look at the sockets of orphans: a client that has closed its own just
+// now has noticed the fault, and must not be taken for one that learns of it by a RST.
+func (f *Front) settle(s Scope) {
+	f.mu.Lock()
+	var orphans []*conn
+	for c := range f.conns {
+		if c.state == stateOrphan && s.has(c) {
+			c.settling = true
+			_ = c.raw.SetReadDeadline(time.Now().Add(settleFor))
+			c.cond.Broadcast()
+			orphans = append(orphans, c)
+		}
+	}
+	f.mu.Unlock()
+	for _, c := range orphans {
+		<-c.deaf
+	}
 }
 
 // closeLocked closes both sockets: in order, unless bytes of the client are unread.

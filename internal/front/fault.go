@@ -236,6 +236,9 @@ func (c *conn) filterLocked() {
 // Heal ends all lasting faults of the scope but Freeze. On a client it also resets
 // what Crash has left of its connections.
 func (f *Front) Heal(s Scope) error {
+	if s.part() {
+		f.settle(s)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !s.part() {

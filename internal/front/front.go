@@ -195,6 +195,7 @@ func (f *Front) Restart() error {
 			return err
 		}
 	}
+	f.settle(Scope{})
 	backend, err := f.cfg.Start(f.addr)
 	if err != nil {
 		return fmt.Errorf("restart: %w", err)

@@ -1,7 +1,9 @@
 package front
 
 import (
+	"errors"
 	"net"
+	"os"
 	"time"
 
 	"vigil/internal/wire"
@@ -53,7 +55,7 @@ func (c *conn) awaitRoom(d Direction) int {
 	defer c.f.mu.Unlock()
 	for {
 		switch {
-		case c.state == stateOver, d == FromBroker && c.state != stateOpen:
+		case c.state == stateOver, c.settling, d == FromBroker && c.state != stateOpen:
 			return 0
 		case c.state == stateClosing: // read, and thrown away
 			return fillBuffer
@@ -74,8 +76,8 @@ func (c *conn) arrived(d Direction, data []byte, err error) {
 	if c.state != stateClosing {
 		p.put(now, data, c.lane(d).delay)
 	}
-	if err != nil && c.shaking {
-		return // Crash came upon a handshake
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return // it is not the client that has ended: see orphanLocked and settle
 	}
 	if err != nil {
 		p.ended = true
