@@ -8,6 +8,7 @@
 //	vigil reply time.in noon     answer
 //	vigil ping                   round-trip times, the kernel's too, and the connection's state
 //	vigil check connection       for a monitor: Nagios and Prometheus
+//	vigil test-broker            serve for tests, with faults over HTTP
 //
 // The clients work against Vigil's broker and against any NATS server, and take
 // the flags, environment and contexts of the nats tool.
@@ -41,7 +42,7 @@ answers on the subject, 130 interrupted. Those of vigil check are a monitor's.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(brokerCommand(), subCommand(), pubCommand(), reqCommand(), replyCommand(), pingCommand(), checkCommand(), manCommand())
+	root.AddCommand(brokerCommand(), subCommand(), pubCommand(), reqCommand(), replyCommand(), pingCommand(), checkCommand(), testBrokerCommand(), manCommand())
 	return root
 }
 
