@@ -108,7 +108,7 @@ func (p *publisher) look(subject []byte) *route {
 	var m match
 	p.routes.match(subject, &m)
 	r.cost = routeCost + len(subject)
-	m.each(func(s *subscription) { r.cost += targetCost + len(subject) + len(s.sid) })
+	m.each(func(s *subscription) { r.cost += targetCost + len(subject) + len(s.sid()) })
 	if p.cached += r.cost; p.cached > maxCached {
 		p.full()
 		p.cached = r.cost
@@ -122,7 +122,7 @@ func (p *publisher) look(subject []byte) *route {
 	}
 	p.cache[r.subject] = r
 	r.each(func(t *target) {
-		p.scratch = wire.AppendMsgStart(p.scratch[:0], subject, t.sub.sid)
+		p.scratch = wire.AppendMsgStart(p.scratch[:0], subject, t.sub.sid())
 		t.start = string(p.scratch)
 	})
 	return r

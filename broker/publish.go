@@ -115,7 +115,7 @@ func (p *publisher) deliver(t *target, op *wire.Op) bool {
 	if len(op.Frame) >= stageFull && t.sub.owner.account.gone() {
 		return false // a large copy that would be thrown away
 	}
-	need := len(op.Subject) + len(t.sub.sid) + len(op.Reply) + len(op.Frame) + wire.MsgOverhead
+	need := len(op.Subject) + len(t.sub.sid()) + len(op.Reply) + len(op.Frame) + wire.MsgOverhead
 	// First the claim, then the look at whether the subscription has ended: its
 	// owner ends it first and then waits for the claims, see client.settle.
 	p.open(s, need)
@@ -132,7 +132,7 @@ func (p *publisher) deliver(t *target, op *wire.Op) bool {
 	if t.start != "" && op.Tail != nil {
 		s.buf = append(append(s.buf, t.start...), op.Tail...)
 	} else {
-		s.buf = wire.AppendMsg(s.buf, op, t.sub.sid, t.sub.owner.headers.Load())
+		s.buf = wire.AppendMsg(s.buf, op, t.sub.sid(), t.sub.owner.headers.Load())
 	}
 	s.delivered.message(op.Frame)
 	if len(s.buf) >= stageFull || p.staged >= maxStaged {
@@ -190,7 +190,7 @@ func (p *publisher) deliverWork(t *target, op *wire.Op) bool {
 func (p *publisher) noResponders(op *wire.Op) {
 	if s := p.routes.plainOf(p.client, op.Reply); s != nil {
 		own := p.own()
-		own.buf = wire.AppendNoResponders(own.buf, op.Reply, s.sid, op.Subject)
+		own.buf = wire.AppendNoResponders(own.buf, op.Reply, s.sid(), op.Subject)
 	}
 }
 
