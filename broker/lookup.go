@@ -20,11 +20,11 @@ type routeCache struct {
 	last *route
 	// hits and misses count the look-ups since the cache was last full; passing
 	// is how many are still to be made without keeping anything, in found and
-	// once.
-	hits, misses, passing int
-	found                 match
-	once                  route
-	scratch               []byte
+	// once; and rounds how many times misses that was when it began.
+	hits, misses, passing, rounds int
+	found                         match
+	once                          route
+	scratch                       []byte
 }
 
 // route is where a subject leads, resolved for one publisher.
@@ -58,9 +58,10 @@ const (
 	// routeCost and targetCost are what a route and each of its targets take
 	// in memory, roughly, besides the subject and the sid.
 	routeCost, targetCost = 250, 80
-	// passingRounds is how many times as many look-ups as filled the cache in
-	// vain are made without it.
-	passingRounds = 16
+	// firstRounds is how many times as many look-ups as filled the cache in vain
+	// are made without it; twice as many when that was in vain the last time,
+	// too, up to lastRounds.
+	firstRounds, lastRounds = 16, 1024
 )
 
 // lookup returns where a subject leads: until the next look-up, what it returns
@@ -144,7 +145,10 @@ func (r *route) each(f func(*target)) {
 // used again, most look-ups to come are not going to be kept.
 func (p *publisher) full() {
 	if p.hits < p.misses {
-		p.passing = passingRounds * p.misses
+		p.rounds = min(max(2*p.rounds, firstRounds), lastRounds)
+		p.passing = p.rounds * p.misses
+	} else {
+		p.rounds = 0
 	}
 	p.hits, p.misses = 0, 0
 	p.cache, p.last, p.cached = nil, nil, 0

@@ -203,7 +203,7 @@ func TestLookupsThatAreNotKept(t *testing.T) {
 		t.Errorf("its own subscription has %d messages behind the UNSUB, want %d", n-messages, more)
 	}
 	// One that is used again and again is kept.
-	for range passingRounds * messages {
+	for range lastRounds * messages {
 		pub.feed(t, "PUB kept 0\r\n\r\n")
 		if pub.publish.passing == 0 {
 			break
