@@ -201,6 +201,13 @@ func (o *outbox) endLocked() {
 	o.broken(finished)
 }
 
+// empty reports whether nothing waits to be written.
+func (o *outbox) empty() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.pending == 0 && !o.writing
+}
+
 // finish takes nothing more and lets what is queued go out. The channel is
 // closed when it has, or was discarded.
 func (o *outbox) finish() <-chan struct{} {
