@@ -29,6 +29,8 @@ type publisher struct {
 	staged int
 	// published counts the client's messages of this batch.
 	published tally
+	// bulk says that the batch has manyBytes.
+	bulk bool
 	// patience is how long this batch may still be held back.
 	patience time.Duration
 }
@@ -68,8 +70,9 @@ const (
 	// maxStaged bounds what one publisher has staged for all destinations: a
 	// full read to many subscribers is handed over in parts.
 	maxStaged = 16 << 20
-	// manyDestinations is when a batch takes so long to pass on that somebody
-	// else had better look what has come meanwhile.
+	// manyBytes for somebody, and manyDestinations, are what takes so long to
+	// pass on that somebody else had better look what has come meanwhile.
+	manyBytes        = 8 << 10
 	manyDestinations = 16
 	// holdBack is how long one batch may wait for congested destinations.
 	holdBack = 10 * time.Millisecond
@@ -200,7 +203,8 @@ func (p *publisher) open(s *stage, need int) {
 		s.dirty = true
 		if s != &p.self {
 			s.claim = s.to.out.claim()
-			if p.dirty = append(p.dirty, s); len(p.dirty) == manyDestinations {
+			p.dirty = append(p.dirty, s)
+			if n := len(p.dirty); n == manyDestinations || n == 1 && p.bulk {
 				p.client.assist()
 			}
 		}

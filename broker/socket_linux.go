@@ -208,9 +208,7 @@ func (s *socket) turn(events uint32) (left uint32) {
 	if n == 0 && err == nil {
 		return 0
 	}
-	if n >= manyBytes {
-		s.poller.assist()
-	}
+	c.publish.bulk = n >= manyBytes
 	if broken, over := c.took(n, err); over {
 		s.ended = true
 		c.in.release()
@@ -229,10 +227,6 @@ func (s *socket) turn(events uint32) (left uint32) {
 	}
 	return 0
 }
-
-// manyBytes is what takes so long to parse and pass on that somebody else had
-// better look what has come meanwhile.
-const manyBytes = 8 << 10
 
 // endEvents say that a read that does not fill its buffer is not the last: behind
 // it stands the end, or, where there is urgent data, more.
