@@ -32,6 +32,9 @@ type route struct {
 	subject string
 	plain   []target
 	groups  [][]target
+	// fan is set when the route is used again, nil for most.
+	fan  *fanOut
+	used bool
 	// It holds while part, where changes are told, stands at version.
 	part    *atomic.Uint64
 	version uint64
@@ -57,7 +60,7 @@ const (
 	maxCached = 1 << 20
 	// routeCost and targetCost are what a route and each of its targets take
 	// in memory, roughly, besides the subject and the sid.
-	routeCost, targetCost = 250, 80
+	routeCost, targetCost = 250, 90
 	// firstRounds is how many times as many look-ups as filled the cache in vain
 	// are made without it; twice as many when that was in vain the last time,
 	// too, up to lastRounds.
@@ -75,6 +78,9 @@ func (p *publisher) lookup(subject []byte) *route {
 	if r != nil && r.part.Load() == r.version {
 		p.hits++
 		p.last = r
+		if !r.used {
+			r.used, r.fan = true, newFanOut(p.client, r)
+		}
 		return r
 	}
 	if r == nil && p.passing > 0 {

@@ -29,6 +29,9 @@ type publisher struct {
 	staged int
 	// published counts the client's messages of this batch.
 	published tally
+	// fan is what the batch is staged for as long as all of it leads there; nil
+	// for a batch that has stages alone, or nothing yet.
+	fan *fanOut
 	// bulk says that the batch has manyBytes.
 	bulk bool
 	// patience is how long this batch may still be held back.
@@ -93,6 +96,13 @@ func (p *publisher) own() *stage {
 func (p *publisher) route(op *wire.Op) {
 	p.published.message(op.Frame)
 	r := p.lookup(op.Subject)
+	switch {
+	case r.fan != nil && op.Tail != nil && (r.fan == p.fan || p.fan == nil && p.fanOutTo(r.fan)):
+		p.stageShared(op)
+		return
+	case p.fan != nil:
+		p.part()
+	}
 	delivered := false
 	for i := range r.plain {
 		if p.deliver(&r.plain[i], op) {
@@ -200,26 +210,38 @@ func (p *publisher) noResponders(op *wire.Op) {
 // open makes sure that s has room for need more bytes and will be flushed.
 func (p *publisher) open(s *stage, need int) {
 	if !s.dirty {
-		s.dirty = true
-		if s != &p.self {
-			s.claim = s.to.out.claim()
-			p.dirty = append(p.dirty, s)
-			if n := len(p.dirty); n == manyDestinations || n == 1 && p.bulk {
-				p.client.assist()
-			}
-		}
+		p.claim(s)
 	}
-	if s.buf == nil {
-		s.buf = getBuffer(max(need, s.size))
-		p.staged += cap(s.buf)
+	if s.buf == nil || cap(s.buf)-len(s.buf) < need {
+		s.buf = p.grow(s.buf, need, s.size)
+	}
+}
+
+// claim makes sure that s will be flushed.
+func (p *publisher) claim(s *stage) {
+	s.dirty = true
+	if s == &p.self {
 		return
 	}
-	if cap(s.buf)-len(s.buf) < need {
-		grown := append(getBuffer(max(2*cap(s.buf), len(s.buf)+need)), s.buf...)
-		p.staged += cap(grown) - cap(s.buf)
-		putBuffer(s.buf)
-		s.buf = grown
+	s.claim = s.to.out.claim()
+	p.dirty = append(p.dirty, s)
+	if n := len(p.dirty); n == manyDestinations || n == 1 && p.bulk {
+		p.client.assist()
 	}
+}
+
+// grow returns b, what is staged, in a buffer that has room for need more bytes; a
+// new one has room for size at least.
+func (p *publisher) grow(b []byte, need, size int) []byte {
+	if b == nil {
+		b = getBuffer(max(need, size))
+		p.staged += cap(b)
+		return b
+	}
+	grown := append(getBuffer(max(2*cap(b), len(b)+need)), b...)
+	p.staged += cap(grown) - cap(b)
+	putBuffer(b)
+	return grown
 }
 
 // flush hands every staged buffer over, the client's own last, and then waits
@@ -246,6 +268,11 @@ func (p *publisher) flush() {
 // handOver gives what is staged for others to their outboxes and returns those
 // that are congested.
 func (p *publisher) handOver() (congested []*client) {
+	if p.fan != nil { // then nothing else is staged
+		congested = p.handOverShared(congested)
+		clear(p.dirty)
+		p.dirty = p.dirty[:0]
+	}
 	for i, s := range p.dirty {
 		p.dirty[i] = nil
 		b := s.buf

@@ -148,7 +148,7 @@ func TestStagedBuffersAreBounded(t *testing.T) {
 
 // BenchmarkPublish bounds what a message costs besides the system calls.
 func BenchmarkPublish(b *testing.B) {
-	for _, subscribers := range []int{0, 1, 10} {
+	for _, subscribers := range []int{0, 1, 10, 100} {
 		b.Run(fmt.Sprintf("to=%d", subscribers), func(b *testing.B) {
 			broker := benchBroker()
 			for i := range subscribers {
