@@ -2,11 +2,11 @@ package broker
 
 import "vigil/internal/wire"
 
-// fanOut is a route on which several subscribers get the very same bytes, which
-// is what subscribers that run the same program do: their subscriptions have the
-// same sid. Where a batch leads nowhere else, each message is staged once for all
-// of those. The copies that many stages would be do not fit the processor's
-// caches, and are most of what a message costs that is not the kernel's.
+// fanOut is a route to which a whole batch may lead: then each message is staged
+// once for all subscribers that get the very same bytes, which those do that run
+// the same program, since their subscriptions have the same sid. The copies that
+// many stages would be do not fit the processor's caches, and are most of what a
+// message costs that is not the kernel's.
 //
 //	batch to one subject ──► copy for sid 1 ──► the outbox of each with sid 1
 //	                    └──► copy for sid 7 ──► the outbox of each with sid 7
@@ -30,15 +30,11 @@ type sharedCopy struct {
 	size int
 }
 
-// fanOutFrom is how many subscribers must have each copy, on average, for it to be
-// worth while.
-const fanOutFrom = 2
-
 // newFanOut returns nil if the route is none. A queue group's message has one
 // subscriber, the publisher itself may want no echo, and who has two
 // subscriptions is to see their messages in order.
 func newFanOut(publisher *client, r *route) *fanOut {
-	if len(r.plain) < fanOutFrom || len(r.groups) > 0 {
+	if len(r.plain) == 0 || len(r.groups) > 0 {
 		return nil
 	}
 	f := new(fanOut)
@@ -55,9 +51,6 @@ func newFanOut(publisher *client, r *route) *fanOut {
 			at = len(f.copies)
 			byStart[t.start] = at
 			f.copies = append(f.copies, sharedCopy{start: t.start})
-			if len(f.copies)*fanOutFrom > len(r.plain) {
-				return nil
-			}
 		}
 		c := &f.copies[at]
 		c.targets = append(c.targets, t)

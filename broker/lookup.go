@@ -32,9 +32,10 @@ type route struct {
 	subject string
 	plain   []target
 	groups  [][]target
-	// fan is set when the route is used again, nil for most.
-	fan  *fanOut
-	used bool
+	// fan is what a batch is staged for that leads here alone, nil if none can.
+	// It is made when two messages in succession, repeated, have led here.
+	fan      *fanOut
+	repeated bool
 	// It holds while part, where changes are told, stands at version.
 	part    *atomic.Uint64
 	version uint64
@@ -58,9 +59,10 @@ const (
 	// subjects with a subscriber each. A publisher that uses more looks some
 	// up again. A route to more subscribers than that is kept alone.
 	maxCached = 1 << 20
-	// routeCost and targetCost are what a route and each of its targets take
-	// in memory, roughly, besides the subject and the sid.
-	routeCost, targetCost = 250, 90
+	// routeCost, targetCost and copyCost are what a route, each of its targets
+	// and each copy of its fan-out take in memory, roughly, besides the subject
+	// and the sid.
+	routeCost, targetCost, copyCost = 250, 90, 120
 	// firstRounds is how many times as many look-ups as filled the cache in vain
 	// are made without it; twice as many when that was in vain the last time,
 	// too, up to lastRounds.
@@ -70,17 +72,25 @@ const (
 // lookup returns where a subject leads: until the next look-up, what it returns
 // may be used.
 func (p *publisher) lookup(subject []byte) *route {
-	p.keepUp()
 	r := p.last
-	if r == nil || r.subject != string(subject) {
-		r = p.cache[string(subject)]
+	if r != nil && r.subject == string(subject) && r.part.Load() == r.version && p.routes.any.Load() == p.version {
+		p.hits++
+		if !r.repeated {
+			p.repeats(r)
+		}
+		return r
 	}
+	return p.find(subject)
+}
+
+// find is lookup for another subject than the last, or in a routing table that has
+// changed.
+func (p *publisher) find(subject []byte) *route {
+	p.keepUp()
+	r := p.cache[string(subject)]
 	if r != nil && r.part.Load() == r.version {
 		p.hits++
 		p.last = r
-		if !r.used {
-			r.used, r.fan = true, newFanOut(p.client, r)
-		}
 		return r
 	}
 	if r == nil && p.passing > 0 {
@@ -93,6 +103,16 @@ func (p *publisher) lookup(subject []byte) *route {
 	p.misses++
 	p.last = p.look(subject)
 	return p.last
+}
+
+// repeats makes the fan-out of a route, if it can be one.
+func (p *publisher) repeats(r *route) {
+	r.repeated = true
+	if r.fan = newFanOut(p.client, r); r.fan != nil {
+		cost := len(r.fan.copies) * copyCost
+		r.cost += cost
+		p.cached += cost
+	}
 }
 
 // keepUp forgets what may lead to clients that have gone. It is called in every
