@@ -61,7 +61,7 @@ func newFanOut(publisher *client, r *route) *fanOut {
 // fanOutTo makes f what the batch is staged for, if nothing is staged yet, and
 // reports whether it did.
 func (p *publisher) fanOutTo(f *fanOut) bool {
-	if f == nil || len(p.dirty) > 0 {
+	if len(p.dirty) > 0 {
 		return false
 	}
 	for i := range f.copies {

@@ -212,8 +212,12 @@ func TestNoFanOut(t *testing.T) {
 				discardClient(t, b, uint64(i+2), quietConnect+subscribe)
 			}
 			publisher := discardClient(t, b, 1, quietConnect+shape.own+"PUB a 0\r\n\r\nPUB a 0\r\n\r\n")
-			if got := publisher.publish.cache["a"].fan != nil; got != shape.want {
+			r := publisher.publish.cache["a"]
+			if got := r.fan != nil; got != shape.want {
 				t.Errorf("fan-out is %v, want %v", got, shape.want)
+			}
+			if p := &publisher.publish; p.cached != r.cost || p.charged != r.cost || r.fan != nil && r.cost < routeCost+targetCost+copyCost {
+				t.Errorf("%d bytes are cached and %d charged for a route of %d", p.cached, p.charged, r.cost)
 			}
 		})
 	}
