@@ -65,6 +65,20 @@
 // Interval make the verdict late by less than half an Interval, all told.
 // Within leaves room for that.
 //
+// # The burst
+//
+// Between the points of the schedule, an unanswered probe is followed by another
+// each [Config.Burst], 75 ms by default, up to the verdict, which does not move.
+// On a network that loses packets this is what keeps a promise of two seconds on
+// TCP: a segment that is lost alone is sent again only when a timer of the kernel
+// says so, after 200 ms, 400 ms and then twice as long each time, whereas one
+// that is followed by others is missed by the receiver at once. Measured with
+// 10 % of packets lost each way, of 16,000 probes 0.29 % were unanswered after
+// 0.9 s without a burst, 0.11 % with one that began after an Interval, and 0.04 %
+// with this one.
+//
+// Nothing is added while answers take less than a Burst.
+//
 // An answer saves the peer as long as it comes before the verdict. Hence a
 // round trip below 7/8 of Interval is never even suspected, and when Probes is
 // two or more it never is a false alarm either. With Probes of one the round

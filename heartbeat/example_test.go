@@ -7,10 +7,13 @@ import (
 	"vigil/heartbeat"
 )
 
-// A peer that answers one probe and then vanishes.
+// A peer that answers one probe and then vanishes. The default has a Burst, too,
+// which would make this a longer tale.
 func Example() {
 	start := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
-	d := heartbeat.NewSchedule(heartbeat.Within(2*time.Second), start)
+	cfg := heartbeat.Within(2 * time.Second)
+	cfg.Burst = 0
+	d := heartbeat.NewSchedule(cfg, start)
 	answered := false
 	for {
 		now := d.Next() // where a real caller sets a timer and waits
