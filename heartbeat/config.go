@@ -70,11 +70,15 @@ func Lesson() Config {
 // A d below 20 ms gives a Config that Validate refuses.
 func Within(d time.Duration) Config {
 	part := d / 20
-	c := Config{Idle: 9 * part, Interval: 3 * part, Probes: 3}
-	if c.Interval >= 2*minBurst {
-		c.Burst = max(minBurst, min(c.Interval/4, maxBurst), c.Interval/20)
+	return Config{Idle: 9 * part, Interval: 3 * part, Probes: 3, Burst: burstOf(3 * part)}
+}
+
+// burstOf returns the Burst that goes with an Interval.
+func burstOf(interval time.Duration) time.Duration {
+	if interval < 2*minBurst {
+		return 0
 	}
-	return c
+	return max(minBurst, min(interval/4, maxBurst), interval/20)
 }
 
 // Within's Burst: two or three fit into the 200 ms before the kernel's own
@@ -142,9 +146,9 @@ func tooShort(field string, d time.Duration) error {
 		d, minSpan, minWithin)}
 }
 
-// ConfigError says why a Config was refused.
+// ConfigError says why a Method was refused.
 type ConfigError struct {
-	Field  string // the field of Config that is wrong
+	Field  string // the field that is wrong
 	Reason string // what it is and what is possible: "is 1ms, the smallest possible is 3ms"
 }
 

@@ -6,7 +6,75 @@ import (
 	"time"
 )
 
-// FuzzDetector runs a Detector through any sequence of calls, with times that
+// FuzzMethods makes any Method of any numbers. Whatever it does not refuse makes
+// a Detector that keeps the contract through any sequence of calls.
+func FuzzMethods(f *testing.F) {
+	f.Add(uint8(0), int64(2e9), int64(0), int64(0), 3, 0.0, []byte("\x00\x10\x00\x01\x00\x00\x02\x00\x10\x05\x00\x00"))
+	f.Add(uint8(1), int64(9e8), int64(9e8), int64(0), 32, 0.0, []byte("\x05\x00\x00\x05\x00\x00\x01\x00\x10\x05\x00\x00\x05\xff\x00"))
+	f.Add(uint8(2), int64(1e9), int64(3e9), int64(1e8), 100, 8.0, []byte("\x05\x00\x00\x01\x00\x10\x05\x00\x00\x04\x00\x10\x05\xff\xff"))
+	f.Add(uint8(3), int64(2e9), int64(0), int64(0), 1, 0.0, []byte("\x05\x00\x00\x01\x00\x10\x05\x00\x00\x03\x00\x10\x05\xff\xff"))
+	f.Fuzz(func(t *testing.T, kind uint8, a, b, c int64, n int, x float64, ops []byte) {
+		var m Method
+		switch kind % 4 {
+		case 0:
+			m = Config{time.Duration(a), time.Duration(b), n, time.Duration(c)}
+		case 1:
+			m = Chen{time.Duration(a), time.Duration(b), n}
+		case 2:
+			m = Phi{x, time.Duration(a), time.Duration(c), time.Duration(b), n}
+		case 3:
+			m = Objective{time.Duration(a), time.Duration(b), n%2 == 0}
+		}
+		if m.Validate() != nil {
+			return
+		}
+		if m.Bound() <= 0 {
+			t.Fatalf("%+v: Bound %v", m, m.Bound())
+		}
+		d, now := m.Detector(epoch), epoch
+		for ; len(ops) >= 3; ops = ops[3:] {
+			span := time.Duration(binary.BigEndian.Uint16(ops[1:])) * (m.Bound()/10_000 + 1)
+			anyCall(t, d, ops[0], &now, span)
+		}
+	})
+}
+
+// anyCall makes a call and checks what must hold behind any.
+func anyCall(t *testing.T, d Detector, op byte, now *time.Time, span time.Duration) {
+	dead := d.State() == StateDead
+	switch *now = now.Add(span); op % 7 {
+	case 0:
+		d.Heard(*now)
+	case 1:
+		d.Answered(now.Add(-span), *now)
+	case 2:
+		d.Hint(*now)
+	case 3:
+		d.Resumed(*now)
+	case 4:
+		*now = now.Add(-2 * span)
+		d.Heard(*now)
+	default:
+		if next := d.Next(); op%7 == 5 && next.After(*now) {
+			*now = next.Add(span)
+		}
+		if a := d.Step(*now); (a == Dead) != (d.State() == StateDead) || a != Dead && !d.Next().After(*now) {
+			t.Fatalf("%v, %v, Next %v behind", a, d.State(), d.Next().Sub(*now))
+		}
+	}
+	if dead && d.State() != StateDead {
+		t.Fatal("dead no more")
+	}
+	e := d.Evidence(*now)
+	if e.Silence < 0 || e.Probes < 0 || e.Pauses < 0 || (e.Probes > 0) == e.FirstProbe.IsZero() || e.LastProbe.Before(e.FirstProbe) {
+		t.Fatalf("evidence %+v", e)
+	}
+	if p := d.Promise(); p.Bound <= 0 || p.Recurrence < 0 {
+		t.Fatalf("promise %+v", p)
+	}
+}
+
+// FuzzDetector runs a Schedule through any sequence of calls, with times that
 // jump forwards and backwards, and checks what must hold after each.
 func FuzzDetector(f *testing.F) {
 	f.Add([]byte("\x00\x03\x03"), []byte("\x00\x00\x00\x00\x00\xff\x02\x01\x00\x01\x00\x00\x01\x00\x00\x01\x00\x00\x01\x00\x00"))

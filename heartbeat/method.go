@@ -62,6 +62,17 @@ type Detector interface {
 	Promise() Promise
 }
 
+// Learner is a Detector that measures its network and can pass on what it knows.
+// A false alarm would otherwise cost the knowledge that could prevent the next.
+type Learner interface {
+	Detector
+
+	// Successor returns a Detector for another connection to the same peer,
+	// which takes now for the last time it was heard. The Learner may have
+	// returned Dead, and must not be used any more.
+	Successor(now time.Time) Detector
+}
+
 // Promise is what a Detector keeps on the network as it is.
 type Promise struct {
 	// Bound is the worst case from the last byte heard to Dead.
