@@ -244,10 +244,11 @@ func (d *objective) choose() {
 func (d *objective) tails() tails {
 	all, late := d.answers.beyond(), d.lately.beyond()
 	share := func(t time.Duration) float64 {
-		n := all.after(t)
-		p := (n + 1 + math.Sqrt(n)) / float64(d.answers.total+1) // what is rare may not have come yet
-		if n := late.after(t); n >= 4 {
-			p = max(p, (n+math.Sqrt(n))/float64(d.lately.total))
+		n, total := all.after(t), float64(d.answers.total)
+		p := (n + 1 + math.Sqrt(n)) / (total + 1) // what is rare may not have come yet
+		now, lately := late.after(t), float64(d.lately.total)
+		if now-3*math.Sqrt(now) > n/total*lately { // no chance: the network has changed
+			p = max(p, now/lately)
 		}
 		return min(1, p)
 	}
@@ -293,11 +294,15 @@ func attempts(t, trip, burst time.Duration) int {
 		return 0
 	}
 	n := 1
-	if burst > 0 && t > 2*burst+2*trip {
-		n++
-	}
 	timer := 200*time.Millisecond + trip
-	for at := timer; at+2*trip < t && timer < 120*time.Second; at += timer {
+	first := timer
+	if burst > 0 { // the timer then begins behind what the burst had sent again
+		if t > 2*burst+2*trip {
+			n++
+		}
+		first += burst
+	}
+	for at := first; at+2*trip < t && timer < 120*time.Second; at += timer {
 		timer *= 2
 		n++
 	}
