@@ -34,6 +34,7 @@ func above(ours, other Frontier) (points []Result) {
 // but for patience of less than a round trip: a detector that knows the round
 // trip, and one that counts from when it should have been asked, are then ahead.
 func TestDefaultIsOnTheFrontier(t *testing.T) {
+	playsForLong(t)
 	models, length := Panels(), Length{Days: 0.3, Kills: 50, Seed: 1}
 	if *long {
 		models, length = Models(), Length{Days: 3, Kills: 1000, Seed: 1}

@@ -58,9 +58,6 @@ const (
 	maxDetection = 5 * time.Minute
 )
 
-// epoch is when every world begins. The date plays no part.
-var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-
 // Measure plays a detector in a model. It depends on its arguments alone.
 func Measure(m Model, d Detector, length Length) Result {
 	r := Result{Model: m, Detector: d, Days: length.Days}

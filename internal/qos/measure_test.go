@@ -11,6 +11,15 @@ import (
 	"vigil/heartbeat"
 )
 
+// playsForLong skips a test under the race detector that plays many days in one
+// goroutine.
+func playsForLong(t *testing.T) {
+	t.Helper()
+	if raceDetector {
+		t.Skip("long statistics; TestMeasureAgain has the concurrency")
+	}
+}
+
 func find(t *testing.T, model, detector string) (Model, Detector) {
 	t.Helper()
 	m, ok := FindModel(model)
@@ -79,6 +88,7 @@ func TestDetectionTime(t *testing.T) {
 // The formula of the configurator, of which each Recurrence is a promise, is
 // exact for datagrams: as many alarms are raised as it says.
 func TestRecurrenceAsComputed(t *testing.T) {
+	playsForLong(t)
 	for _, loss := range []float64{.1, .2, .3} {
 		o := heartbeat.Objective{Within: time.Second, Recurrence: 10 * time.Minute, Datagrams: true}
 		there := 1 - (1-loss)*(1-loss)
@@ -160,6 +170,7 @@ func TestChenTheorem(t *testing.T) {
 // What the project promises of its default: two seconds, and at 1 % loss or with
 // ten pauses of our own a day no false alarm in 30 days.
 func TestDefaultKeepsItsWord(t *testing.T) {
+	playsForLong(t)
 	for _, name := range []string{"datagram-1%", "stream-1%", "local-pauses", "local-pauses-long", "congestion", "jitter", "delay-pareto"} {
 		m, d := find(t, name, "default")
 		r := Measure(m, d, Length{Days: 30, Kills: 2000, Seed: 1})
@@ -175,6 +186,7 @@ func TestDefaultKeepsItsWord(t *testing.T) {
 // Doubting oneself first makes the difference that Lifeguard was measured by: 50
 // times fewer false alarms of a process that stands still at times.
 func TestGuard(t *testing.T) {
+	playsForLong(t)
 	for _, name := range []string{"local-pauses", "local-pauses-long"} {
 		m, guarded := find(t, name, "default")
 		_, not := find(t, name, "unguarded")
@@ -189,6 +201,7 @@ func TestGuard(t *testing.T) {
 // An objective keeps its recurrence, within what chance explains, wherever it says
 // that it does, or at least is as good as the default.
 func TestObjectiveKeepsItsWord(t *testing.T) {
+	playsForLong(t)
 	const days = 4
 	for _, m := range Models() {
 		d, _ := FindDetector("objective")
