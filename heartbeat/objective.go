@@ -222,8 +222,7 @@ func (d *objective) Promise() Promise { return d.promise }
 
 // choose thinks about the Config, right behind a byte of the peer.
 func (d *objective) choose() {
-	now, tails := d.config(), d.tails()
-	present := d.cfg.promise(now, tails)
+	present, tails := d.config(), d.tails()
 	next, promise := d.cfg.configure(tails)
 	if !d.cfg.Datagrams {
 		next.Burst = min(max(next.Burst, d.answers.quantile(0.9)), next.Interval)
@@ -231,9 +230,9 @@ func (d *objective) choose() {
 			next.Burst = 0
 		}
 	}
-	kept := present.Recurrence >= d.cfg.Recurrence
-	if kept && next.Bound() > now.Bound()*7/8 && next.cost(tails.single) > now.cost(tails.single)*7/8 {
-		d.promise = present
+	d.promise = d.cfg.promise(present, tails)
+	kept := d.promise.Recurrence >= d.cfg.Recurrence
+	if kept && next.Bound() > present.Bound()*7/8 && next.cost(tails.single) > present.cost(tails.single)*7/8 {
 		return
 	}
 	d.promise = promise
@@ -242,20 +241,20 @@ func (d *objective) choose() {
 
 // tails is what was measured, and what follows from it.
 func (d *objective) tails() tails {
-	all, late := d.answers.beyond(), d.lately.beyond()
+	all, recent := d.answers.beyond(), d.lately.beyond()
 	share := func(t time.Duration) float64 {
 		n, total := all.after(t), float64(d.answers.total)
 		p := (n + 1 + math.Sqrt(n)) / (total + 1) // what is rare may not have come yet
-		now, lately := late.after(t), float64(d.lately.total)
-		if now-3*math.Sqrt(now) > n/total*lately { // no chance: the network has changed
-			p = max(p, now/lately)
+		late, lately := recent.after(t), float64(d.lately.total)
+		if late-3*math.Sqrt(late) > n/total*lately { // no chance: the network has changed
+			p = max(p, late/lately)
 		}
 		return min(1, p)
 	}
-	usual := 2*d.answers.quantile(0.5) + 10*time.Millisecond // hardly ever more, but for what went wrong
+	trip := d.answers.quantile(0.5)
+	usual := 2*trip + 10*time.Millisecond // hardly ever more, but for what went wrong
 	t := tails{single: share, silence: never}
 	if !d.cfg.Datagrams {
-		trip := d.answers.quantile(0.5)
 		torn := share(usual)
 		t.single = func(t time.Duration) float64 {
 			return math.Pow(torn, float64(attempts(t, trip, d.burst)))

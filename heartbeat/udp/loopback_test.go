@@ -95,7 +95,7 @@ func relay(t *testing.T, to string, loss float64, enough int64) (addr string, cu
 func TestLoopbackWithLoss(t *testing.T) {
 	addr, _ := serve(t, Responder{})
 	lossy, cut := relay(t, addr, 0.2, 40)
-	cfg := heartbeat.Config{Idle: 50 * time.Millisecond, Interval: 200 * time.Millisecond, Probes: 3, Burst: 20 * time.Millisecond}
+	cfg := heartbeat.Config{Idle: 50 * time.Millisecond, Interval: 500 * time.Millisecond, Probes: 3, Burst: 20 * time.Millisecond}
 	err := Prober{Method: cfg}.Watch(t.Context(), dial(t, lossy))
 	dead, ok := errors.AsType[*DeadError](err)
 	if !ok {
@@ -118,11 +118,11 @@ func TestLoopbackResponderEnds(t *testing.T) {
 	conn := dial(t, addr)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	if err := (Prober{Method: heartbeat.Within(200 * time.Millisecond)}).Watch(ctx, conn); err != context.DeadlineExceeded {
+	if err := (Prober{Method: heartbeat.Within(time.Second)}).Watch(ctx, conn); err != context.DeadlineExceeded {
 		t.Fatalf("with a responder: %v", err)
 	}
 	stop()
-	if _, ok := errors.AsType[*DeadError](Prober{Method: heartbeat.Within(200 * time.Millisecond)}.Watch(t.Context(), conn)); !ok {
+	if _, ok := errors.AsType[*DeadError](Prober{Method: heartbeat.Within(time.Second)}.Watch(t.Context(), conn)); !ok {
 		t.Error("without a responder: no *DeadError")
 	}
 }
