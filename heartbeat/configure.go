@@ -28,9 +28,9 @@ func Cantelli(loss float64, mean, deviation time.Duration) Tail {
 // Bounds of what the configurator chooses from. T is the Bound, nine tenths of
 // Within.
 const (
-	objectiveProbes = 16 // at most, without those of a burst
-	// An Interval is a 24th of T at least, or minSpan: half of it is how late
-	// this process may be before it doubts itself.
+	objectiveProbes = 64 // at most, without those of a burst
+	// An Interval between datagrams is a 24th of T at least, or minSpan: half of
+	// it is how late this process may be before it doubts itself.
 	intervalsInBound = 24
 	// A round of probes takes a quarter of T at least, so that a peer which
 	// stands still for less than that is not given up.
@@ -112,19 +112,25 @@ func (o Objective) cheapest(bound time.Duration, t tails) (best Config, ok bool)
 	}
 	least := math.Inf(1)
 	for probes := 1; probes <= objectiveProbes; probes++ {
-		shortest := max(minSpan, bound/intervalsInBound, bound/roundsInBound/time.Duration(probes))
-		for interval := shortest; interval <= o.Within/5; interval += max(interval/6, 1) {
+		shortest := max(o.shortest(), bound/roundsInBound/time.Duration(probes))
+		for interval := shortest; interval <= o.Within/5; interval += max(interval/4, 1) {
 			c := Config{Idle: bound - time.Duration(probes)*interval, Interval: interval, Probes: probes}
 			if c.Idle < max(minSpan, bound/10) {
 				break
 			}
-			if cost := c.cost(t.single); cost < least && o.recurrence(c, t) >= o.Recurrence {
+			if o.recurrence(c, t) < o.Recurrence {
+				continue
+			}
+			if cost := c.cost(t.single); cost < least {
 				best, least, ok = c, cost, true
 			}
 		}
 	}
 	return best, ok
 }
+
+// shortest is the shortest Interval between datagrams.
+func (o Objective) shortest() time.Duration { return max(minSpan, o.Within/10*9/intervalsInBound) }
 
 // cost is how many probes c sends a second on an idle connection.
 func (c Config) cost(tail Tail) float64 {

@@ -79,6 +79,6 @@ func (s *delays) beyond() *beyond {
 	return &b
 }
 
-// after returns how many took d or longer, and some of those that took little
-// less.
+// after returns what belongs to those that took d or longer, and to some that
+// took little less.
 func (b *beyond) after(d time.Duration) float64 { return b[stepOf(d)] }

@@ -71,8 +71,8 @@ func ExampleObjective_Configure() {
 	fmt.Println(promise.Broken, promise.Bound > o.Within)
 
 	// Output:
-	// 593.75ms 43.75ms 7
-	// 900ms, one false alarm in 36 days
+	// 571.875ms 46.875ms 7
+	// 900ms, one false alarm in 38 days
 	// true true
 }
 

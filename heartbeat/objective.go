@@ -14,8 +14,8 @@ import (
 // 2 s, it keeps the Recurrence, waits longer, and says so in its Promise; it
 // never pretends.
 //
-// The first 32 answers are spent with a Config near that of [Within]: until
-// then the Promise has no Recurrence. Later the Config changes only with a byte
+// The first 32 answers are spent with the Config of [Within], or for datagrams
+// with one that asks oftener: until then the Promise has no Recurrence. Later the Config changes only with a byte
 // of the peer, so that a silence is judged as it began, and only if the present
 // one no longer keeps the objective or an eighth can be saved.
 //
@@ -85,11 +85,13 @@ func (o Objective) Bound() time.Duration { return o.first().Bound() }
 
 // first is the Config before anything was measured.
 func (o Objective) first() Config {
-	if o.Datagrams {
-		part := o.Within / 20
-		return Config{Idle: 8 * part, Interval: 2 * part, Probes: 5}
+	if !o.Datagrams {
+		return Within(o.Within)
 	}
-	return Within(o.Within)
+	bound := o.Within / 10 * 9
+	interval := o.shortest()
+	probes := bound / 2 / interval
+	return Config{Idle: bound - probes*interval, Interval: interval, Probes: int(probes)}
 }
 
 // Detector returns a new detector.
@@ -241,16 +243,7 @@ func (d *objective) choose() {
 
 // tails is what was measured, and what follows from it.
 func (d *objective) tails() tails {
-	all, recent := d.answers.beyond(), d.lately.beyond()
-	share := func(t time.Duration) float64 {
-		n, total := all.after(t), float64(d.answers.total)
-		p := (n + 1 + math.Sqrt(n)) / (total + 1) // what is rare may not have come yet
-		late, lately := recent.after(t), float64(d.lately.total)
-		if late-3*math.Sqrt(late) > n/total*lately { // no chance: the network has changed
-			p = max(p, late/lately)
-		}
-		return min(1, p)
-	}
+	share := d.shares()
 	trip := d.answers.quantile(0.5)
 	usual := 2*trip + 10*time.Millisecond // hardly ever more, but for what went wrong
 	t := tails{single: share, silence: never}
@@ -267,6 +260,20 @@ func (d *objective) tails() tails {
 		}
 	}
 	return t
+}
+
+// shares returns how many of the answers took how long, or longer.
+func (d *objective) shares() Tail {
+	all, recent := d.answers.beyond(), d.lately.beyond()
+	total, lately := float64(d.answers.total), float64(d.lately.total)
+	for i, n := range all {
+		p := (n + 1 + math.Sqrt(n)) / (total + 1)                       // what is rare may not have come yet
+		if late := recent[i]; late-3*math.Sqrt(late) > n/total*lately { // no chance: the network has changed
+			p = max(p, late/lately)
+		}
+		all[i] = min(1, p)
+	}
+	return all.after
 }
 
 // never is the Tail of what does not happen.

@@ -15,8 +15,8 @@
 // Over TCP a lost packet holds up everything behind it, and how late an answer
 // may be depends on timers of the kernel. Datagrams are lost one by one, so that
 // what [heartbeat.Objective] promises for them follows from the share that is
-// lost alone: at 10 % loss each way it finds a dead peer within two seconds and
-// gives a living one up less than once in 30 days. The price is that a datagram
+// lost alone. At 10 % loss each way the default finds a dead peer within two
+// seconds, and gave a living one up not once in 30 simulated days. The price is that a datagram
 // says nothing about connections: it is the host and the responding process that
 // live, and not whatever else runs there.
 //
