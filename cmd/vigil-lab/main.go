@@ -7,6 +7,7 @@
 //	vigil-lab idle        what an idle connection costs, in bytes per second
 //	vigil-lab queue       what a queue group loses when a member's host vanishes
 //	vigil-lab bench       what a message costs each broker
+//	vigil-lab detectors   how good failure detectors are, in simulated networks
 //	vigil-lab --help      the rest
 package main
 
@@ -29,7 +30,7 @@ func main() {
 		RunE:  run.run,
 	}
 	run.register(root)
-	root.AddCommand(incidentCommand(), idleCommand(), queueCommand(), benchCommand(),
+	root.AddCommand(incidentCommand(), idleCommand(), queueCommand(), benchCommand(), detectorsCommand(),
 		serveCommand(), memberCommand(), relayCommand(), redisCommand())
 	os.Exit(cli.Run(root))
 }

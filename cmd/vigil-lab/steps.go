@@ -8,13 +8,28 @@ import (
 	"github.com/jedib0t/go-pretty/v6/progress"
 
 	"vigil/internal/bench"
+	"vigil/internal/qos"
 )
 
-// showSteps returns what shows the steps of a run as they begin: as a bar if out
-// is a terminal, which live says, and otherwise not at all. stop removes it.
+// showSteps returns what shows the steps of a bench as they begin.
 func showSteps(out io.Writer, live bool) (tell func(bench.Step), stop func()) {
+	show, stop := showBar(out, live)
+	return func(s bench.Step) {
+		show(int64(s.Done), int64(s.All), fmt.Sprintf("%s %s, %s", s.Scenario, s.Contender, s.What))
+	}, stop
+}
+
+// showCells returns what shows the cells of a simulation as they are done.
+func showCells(out io.Writer, live bool, all int) (tell func(int, qos.Cell), stop func()) {
+	show, stop := showBar(out, live)
+	return func(done int, c qos.Cell) { show(int64(done), int64(all), c.Model.Name+", "+c.Detector.Name) }, stop
+}
+
+// showBar returns what shows how far a run is: as a bar if out is a terminal,
+// which live says, and otherwise not at all. stop removes it.
+func showBar(out io.Writer, live bool) (show func(done, all int64, message string), stop func()) {
 	if !live {
-		return func(bench.Step) {}, func() {}
+		return func(int64, int64, string) {}, func() {}
 	}
 	w := progress.NewWriter()
 	w.SetOutputWriter(out)
@@ -35,12 +50,12 @@ func showSteps(out io.Writer, live bool) (tell func(bench.Step), stop func()) {
 		defer close(ended)
 		w.Render()
 	}()
-	tell = func(s bench.Step) {
-		tracker.UpdateTotal(int64(s.All))
-		tracker.SetValue(int64(s.Done))
-		tracker.UpdateMessage(fmt.Sprintf("%s %s, %s", s.Scenario, s.Contender, s.What))
+	show = func(done, all int64, message string) {
+		tracker.UpdateTotal(all)
+		tracker.SetValue(done)
+		tracker.UpdateMessage(message)
 	}
-	return tell, func() {
+	return show, func() {
 		tracker.MarkAsDone()
 		w.Stop()
 		<-ended
