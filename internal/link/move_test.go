@@ -1,7 +1,6 @@
 package link
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -175,18 +174,24 @@ func TestMovingAmidEqualMessages(t *testing.T) {
 }
 
 func TestCloseWhileMoving(t *testing.T) {
-	for after := time.Duration(0); after < 80*time.Millisecond; after += 2 * time.Millisecond {
+	for after := time.Duration(0); after < 120*time.Millisecond; after += 2 * time.Millisecond {
 		inCluster(t, Config{}, func(c *cluster) {
+			c.net.Delay(address, 10*time.Millisecond)
 			c.net.Delay("other:4222", 10*time.Millisecond)
 			c.peer.conn(0).send(`INFO {"headers":true,"ldm":true}` + "\r\n")
-			time.Sleep(after)
-			ctx, cancel := context.WithCancel(c.t.Context())
-			go c.link.Flush(ctx)
-			synctest.Wait()
+			answered := make(chan error, 200)
+			flushes := 0
+			for end := time.Now().Add(after); time.Now().Before(end); flushes++ {
+				go func() { answered <- c.link.Flush(c.t.Context()) }()
+				time.Sleep(time.Millisecond)
+			}
 			if err := c.link.Close(); err != nil {
 				t.Errorf("after %v: %v", after, err)
 			}
-			cancel()
+			synctest.Wait()
+			if n := len(answered); n != flushes {
+				t.Fatalf("after %v: %d of %d Flushes were answered", after, n, flushes)
+			}
 		})
 	}
 }
