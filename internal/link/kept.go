@@ -132,6 +132,7 @@ func (l *Link) expire(now time.Time) {
 	dropped := l.out.dropWhile(func(c *chunk) bool {
 		return !c.since.IsZero() && now.Sub(c.since) > age+age/agingSteps
 	})
+	l.out.wait(now) // PINGs that were among them
 	l.tellDropped(dropped, now, ErrTooOld)
 	l.mu.Unlock()
 }
