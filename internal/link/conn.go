@@ -33,6 +33,7 @@ type conn struct {
 	heard   atomic.Int64 // when the last byte came, counted from link.base
 	suspect atomic.Bool  // set by the watcher: the reader shall poke it
 	hinted  atomic.Bool  // something speaks against the peer: the watcher shall ask
+	bare    atomic.Bool  // nothing was subscribed here yet: what is delivered is not ours
 	// answering is the URL of a server that answered on another connection
 	// while this one was suspected; nil if none did.
 	answering atomic.Pointer[string]

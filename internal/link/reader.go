@@ -87,8 +87,13 @@ type lookup struct {
 }
 
 // message delivers a message, and counts it while another connection may get a
-// copy.
+// copy. What a broker delivers unasked on a connection beside the one in use
+// must not come between what that one delivers.
 func (c *conn) message(op *wire.Op, last *lookup) {
+	if c.bare.Load() {
+		c.link.counters.unknown.Add(1)
+		return
+	}
 	if c.delivered.on.Load() {
 		c.delivered.count(op)
 	}
