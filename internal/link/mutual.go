@@ -48,8 +48,15 @@ func (c *conn) appendProbe(dst []byte, now time.Time) []byte {
 }
 
 // toldUnheard acts on a PING in which the broker says for how long it has not
-// heard us. If that is longer than a PING of ours has been under way, and that
-// for longer than a silence may last, the way to the broker is cut.
+// heard us. If that silence began before our oldest unanswered PING was sent,
+// and that one has been under way for longer than a silence may last, the way to
+// the broker is cut.
+//
+// The word itself may be old: on a congested link it waits behind seconds of
+// messages, and the PONG for longer, since a broker puts its PINGs first. The
+// silence did not begin before a PING that was answered was sent, which says how
+// early the word can have been given; by then ours must have been under way for
+// long enough as well.
 func (c *conn) toldUnheard(arg []byte, now time.Time) {
 	age, ok := wire.ParsePing(arg)
 	if !ok || !c.info.Mutual {
@@ -57,12 +64,13 @@ func (c *conn) toldUnheard(arg []byte, now time.Time) {
 	}
 	l := c.link
 	l.mu.Lock()
-	oldest := c.ledger.oldest()
+	oldest, reached := c.ledger.oldest(), c.ledger.reached
 	l.mu.Unlock()
 	if oldest.IsZero() {
 		return
 	}
-	if underWay := now.Sub(oldest); underWay >= l.cfg.Heartbeat.Bound() && age > underWay {
+	underWay, then := now.Sub(oldest), reached.Add(age).Sub(oldest)
+	if underWay >= l.cfg.Heartbeat.Bound() && age > underWay && then >= l.askAtLeast()/2 {
 		c.giveUp(&Loss{Cause: CauseUnheard, At: now, PeerHeard: now.Add(-age)})
 	}
 }

@@ -88,6 +88,37 @@ func TestBrokerThatHearsUsAfterAll(t *testing.T) {
 	})
 }
 
+// On a congested link the broker's word comes late, and its PONG later still:
+// the PING that is under way then was sent after the word was given.
+func TestLateWordIsNoReason(t *testing.T) {
+	for ping := time.Second; ping <= 8*time.Second; ping += 500 * time.Millisecond {
+		for pong := ping; pong <= 10*time.Second; pong += 500 * time.Millisecond {
+			mutualBubble(t, func(r *rig) {
+				c := r.peer.conn(0)
+				c.set(true, false)
+				mutual := 2 * r.link.askAtLeast()
+				heard, told, seen := time.Now(), time.Now(), len(c.said())
+				for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+					now := time.Now()
+					for _, op := range c.said()[seen:] {
+						heard, told, seen = now, now, seen+1
+						if strings.HasPrefix(op, "PING") {
+							time.AfterFunc(pong, func() { c.send("PONG\r\n") })
+						}
+					}
+					if now.Sub(told) >= mutual {
+						told = now
+						word := string(wire.AppendPing(nil, now.Sub(heard)))
+						time.AfterFunc(ping, func() { c.send(word) })
+					}
+					c.send("+OK\r\n")
+				}
+				r.wantKinds(fmt.Sprintf("PINGs late by %v, PONGs by %v", ping, pong), "connected")
+			})
+		}
+	}
+}
+
 func TestDirectionOfACutIsNamed(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
