@@ -173,6 +173,22 @@ func TestMovingAmidEqualMessages(t *testing.T) {
 	})
 }
 
+// A lame duck whose subscriptions were ended brings no message to ourselves back,
+// which is no reason to condemn it, and the PINGs behind them must not keep it.
+func TestRoutedProbeWhileMoving(t *testing.T) {
+	inCluster(t, Config{RoutedProbe: minRoutedProbe}, func(c *cluster) {
+		c.net.Delay(address, 50*time.Millisecond)
+		c.net.Delay("other:4222", 10*time.Millisecond)
+		time.Sleep(time.Second)
+		c.peer.conn(0).send(`INFO {"headers":true,"ldm":true}` + "\r\n")
+		time.Sleep(time.Second)
+		c.wantKinds("afterwards", "connected, lame duck, lost, resumed")
+		if e := c.last(EventResumed); e.Loss.Cause != CauseLameDuck || e.Deaf() != 0 {
+			t.Errorf("event %v for %v", e, e.Loss)
+		}
+	})
+}
+
 func TestCloseWhileMoving(t *testing.T) {
 	for after := time.Duration(0); after < 120*time.Millisecond; after += 2 * time.Millisecond {
 		inCluster(t, Config{}, func(c *cluster) {
