@@ -189,6 +189,28 @@ func TestRoutedProbeWhileMoving(t *testing.T) {
 	})
 }
 
+// Servers that all announce their end do not send a client round and round.
+func TestLameDucksAllTheWay(t *testing.T) {
+	pairOfBrokers(t, Config{}, func(r *rig, other *peer) {
+		const duck = `INFO {"headers":true,"ldm":true}` + "\r\n"
+		script := func(c *peerConn) {
+			c.send(string(wire.AppendInfo(nil, &c.peer.info)))
+			time.AfterFunc(5*time.Millisecond, func() { c.send(duck) })
+			c.read()
+		}
+		r.peer.script, other.script = script, script
+		r.net.Delay(address, time.Millisecond)
+		r.net.Delay("other:4222", time.Millisecond)
+		r.peer.conn(0).send(duck)
+		const length = 20 * time.Second
+		time.Sleep(length)
+		n := r.peer.count() + other.count()
+		if most := int(5 * length / DefaultRetryCap); n < 3 || n > most {
+			t.Errorf("%d connections in %v, want no more than %d", n, length, most)
+		}
+	})
+}
+
 func TestCloseWhileMoving(t *testing.T) {
 	for after := time.Duration(0); after < 120*time.Millisecond; after += 2 * time.Millisecond {
 		inCluster(t, Config{}, func(c *cluster) {
