@@ -156,6 +156,39 @@ func TestLameDuckDiesWhileMoving(t *testing.T) {
 	}
 }
 
+// The other server dies while the lame duck's last PONG is awaited: what it had
+// brought is delivered, and the deaf window begins there, not at that PONG.
+func TestOtherServerDiesWhileMoving(t *testing.T) {
+	inCluster(t, Config{}, func(c *cluster) {
+		c.net.Delay("other:4222", 10*time.Millisecond)
+		duck := c.peer.conn(0)
+		duck.set(true, false)
+		duck.send(`INFO {"headers":true,"ldm":true}` + "\r\n")
+		time.Sleep(200 * time.Millisecond)
+		if ops := duck.told(); ops[len(ops)-1] != "UNSUB 1 0" {
+			t.Fatalf("the lame duck was told %q", ops)
+		}
+		duck.mu.Lock()
+		delete(duck.subs, "s")
+		duck.mu.Unlock()
+		c.send(1)
+		time.Sleep(100 * time.Millisecond)
+		died := time.Now()
+		c.other.conn(0).nc.Close()
+		time.Sleep(100 * time.Millisecond)
+		c.send(2) // to nobody
+		time.Sleep(100 * time.Millisecond)
+		duck.send("PONG\r\n")
+		time.Sleep(5 * time.Second)
+		if e := c.last(EventResumed); e.DeafFrom.After(died) || e.Deaf() == 0 {
+			t.Errorf("event %v, want it to say deaf from %v at the latest", e, died.Format(clock))
+		}
+		if got := c.received(); !slices.Equal(got, []string{"1"}) {
+			t.Errorf("received %q", got)
+		}
+	})
+}
+
 // Of equal messages none is lost; those of the hand-over may come twice.
 func TestMovingAmidEqualMessages(t *testing.T) {
 	inCluster(t, Config{}, func(c *cluster) {

@@ -27,6 +27,10 @@ func (l *Link) supervise(c *conn) {
 		next, deafTo := l.succeed(spare, moved)
 		tries := 0
 		if next == nil {
+			if moved { // it has died as well, and what it held is all there is since the UNSUBs
+				l.arrive(spare, lost)
+				deafFrom = spare.lastHeard()
+			}
 			moved = false
 			if next, tries = l.reconnect(trouble); next == nil {
 				return
