@@ -52,9 +52,6 @@ type conn struct {
 	// Set by the greeter before the reader starts; renewed by the reader, with
 	// link.mu held, while the connection is no more than a standby.
 	info *wire.InfoLine
-	// Set by the reader with info.WasHeard: when that was told.
-	wasTold time.Time
-
 	// Set by the greeter when the PONG of the greeting came.
 	confirmedAt time.Time
 
@@ -64,6 +61,7 @@ type conn struct {
 	written int    // how much of it the socket took
 
 	// Guarded by link.mu.
+	wasHeard   time.Time // when the broker last heard the connection before, zero if it does not say
 	ledger     ledger
 	kept       kept
 	writerIdle bool

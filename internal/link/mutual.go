@@ -1,6 +1,7 @@
 package link
 
 import (
+	"math"
 	"time"
 
 	"vigil/internal/wire"
@@ -75,11 +76,19 @@ func (c *conn) toldUnheard(arg []byte, now time.Time) {
 	}
 }
 
+// toldWasHeard notes how long ago the broker of a new connection last heard the
+// one before, in milliseconds. It says so before the PONG of the greeting, which
+// the greeter awaits. What makes no sense is passed over. mu is held.
+func (c *conn) toldWasHeard(ago *int64, now time.Time) {
+	if ago != nil && *ago >= 0 && *ago <= math.MaxInt64/int64(time.Millisecond) {
+		c.wasHeard = now.Add(-time.Duration(*ago) * time.Millisecond)
+	}
+}
+
 // peerHeard returns when the broker of a new connection last heard the one
 // before, by our clock; zero if it does not say.
 func (c *conn) peerHeard() time.Time {
-	if c.info.WasHeard == nil {
-		return time.Time{}
-	}
-	return c.wasTold.Add(-time.Duration(*c.info.WasHeard) * time.Millisecond)
+	c.link.mu.Lock()
+	defer c.link.mu.Unlock()
+	return c.wasHeard
 }

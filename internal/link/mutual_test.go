@@ -166,6 +166,37 @@ func TestDirectionOfACutIsNamed(t *testing.T) {
 	}
 }
 
+// Nothing that a broker says of when it heard us is taken for more than it can
+// be, whenever it comes and however often.
+func TestWasHeardThatMakesNoSense(t *testing.T) {
+	for _, ago := range []string{"-1", "-9223372036854775808", "9223372036854775807", "null"} {
+		word := `INFO {"headers":true,"mutual":true,"was_heard_ms":` + ago + "}\r\n"
+		prepare := func(p *peer) {
+			p.script = func(c *peerConn) {
+				c.send(word)
+				c.send("INFO null\r\n")
+				c.peer.wg.Go(func() {
+					for range 100 {
+						c.send(word)
+						time.Sleep(time.Millisecond)
+					}
+				})
+				c.read()
+			}
+		}
+		bubbleOf(t, Config{NoStandby: true}, prepare, func(r *rig) {
+			for i := range 5 {
+				time.Sleep(time.Second)
+				r.peer.conn(i).set(true, false)
+				time.Sleep(5 * time.Second)
+				if e := r.last(EventResumed); !e.PeerHeard.IsZero() || e.CutFromBroker() {
+					t.Errorf("%s: event %v, the broker heard us %v", ago, e, e.PeerHeard)
+				}
+			}
+		})
+	}
+}
+
 func TestPongAgeIsKeptApart(t *testing.T) {
 	bubble(t, Config{}, func(r *rig) {
 		c := r.peer.conn(0)

@@ -172,11 +172,8 @@ func (c *conn) laterInfo(arg []byte) error {
 	}
 	l := c.link
 	l.mu.Lock()
-	if info.WasHeard != nil { // before the PONG of the greeting, which the greeter awaits
-		c.info.WasHeard, c.wasTold = info.WasHeard, time.Now()
-	}
+	c.toldWasHeard(info.WasHeard, time.Now())
 	if !l.uses(c) { // a standby's, for the time when it takes over
-		info.WasHeard = c.info.WasHeard
 		c.info = info
 		l.mu.Unlock()
 		if info.LameDuck {
