@@ -108,7 +108,7 @@ func TestStandbyIsClosedQuietly(t *testing.T) {
 		for r.link.Status().State != StateSuspect {
 			time.Sleep(10 * time.Millisecond)
 		}
-		time.Sleep(200 * time.Millisecond)
+		time.Sleep(heartbeat.Default().Bound()/standbyJitter + 10*time.Millisecond)
 		if n := r.peer.open(); n != 2 {
 			t.Fatalf("%d connections while suspect, want a standby", n)
 		}
