@@ -120,6 +120,15 @@ func (l *Link) askAfter() int64 {
 
 const maxUnasked = 1 << 20
 
+// askForRoom asks for a confirmation at once when somebody waits for room that
+// nothing else makes. mu is held.
+func (l *Link) askForRoom() {
+	c := l.conn
+	if l.cfg.Resend && l.changed != nil && c != nil && c.ledger.oldest().IsZero() && c.ledger.unasked().Messages > 0 {
+		c.askPing()
+	}
+}
+
 // expire drops what has been waiting for a connection for longer than AwayAge,
 // and tells so. It is told chunk by chunk: none goes before its time, and none
 // later than an eighth of it after.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"vigil/internal/wire"
@@ -196,6 +197,28 @@ func TestPublishWaitsForConfirmationWhenFull(t *testing.T) {
 		time.Sleep(time.Second)
 		r.publish("there is room")
 		time.Sleep(10 * time.Second)
+	})
+}
+
+// A PONG that confirms a part of a chunk makes no room. Publish asks for the rest
+// at once, and does not wait until the heartbeat would.
+func TestPublishAsksForRoom(t *testing.T) {
+	bubble(t, Config{KeepUnconfirmed: minKeep, Resend: true}, func(r *rig) {
+		r.net.SetBuffer(2000)
+		r.peer.conn(0).nc.Close()
+		time.Sleep(5 * time.Second) // a connection with that buffer
+		r.net.Delay(address, time.Millisecond)
+		r.publish(string(make([]byte, 4000))) // keeps the writer busy
+		synctest.Wait()
+		r.publish(string(make([]byte, 45_000)))
+		go r.link.Flush(r.t.Context())
+		synctest.Wait()
+		r.publish(string(make([]byte, 4000))) // behind the PING of Flush
+		start := time.Now()
+		r.publish(string(make([]byte, 20_000)))
+		if d := time.Since(start); d > 100*time.Millisecond {
+			t.Errorf("Publish waited for %v", d)
+		}
 	})
 }
 

@@ -37,6 +37,7 @@ func (l *Link) Publish(ctx context.Context, subject, reply string, header, paylo
 			break
 		}
 		changed := l.change()
+		l.askForRoom()
 		l.mu.Unlock()
 		select {
 		case <-changed:

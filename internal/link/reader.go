@@ -147,6 +147,7 @@ func (c *conn) pong() {
 	l.mu.Lock()
 	ping := c.ledger.pong(c.lastHeard())
 	l.letGo(c.kept.confirm(c.ledger.confirmed, c.inHand))
+	l.askForRoom()
 	var loss *Loss
 	if ping.routed > 0 {
 		loss = l.routed.answered(ping.routed)
