@@ -66,6 +66,7 @@ func receiver(t testing.TB) (*conn, []byte) {
 		l.subs.add("orders.new", "", func(op *wire.Op) { handled += len(op.Payload()) })
 	}
 	c := newConn(l, nil, servers[0])
+	c.subs.Store(true)
 	var stream []byte
 	for i := range 200 {
 		stream = fmt.Appendf(stream, "MSG orders.new %d 128\r\n%s\r\n", 1+i%2, bytes.Repeat([]byte("x"), 128))

@@ -32,6 +32,8 @@ type conn struct {
 	heard   atomic.Int64 // when the last byte came, counted from link.base
 	suspect atomic.Bool  // set by the watcher: the reader shall poke it
 	hinted  atomic.Bool  // something speaks against the peer: the watcher shall ask
+	subs    atomic.Bool  // the peer was told of the subscriptions
+	busy    atomic.Bool  // the reader acts on what was heard last, and does not read
 	// answering is the URL of a server that answered on another connection
 	// while this one was suspected; nil if none did.
 	answering atomic.Pointer[string]

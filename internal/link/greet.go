@@ -143,6 +143,7 @@ func (l *Link) restore(c *conn, greeting []byte) []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.hello, l.toldHello = c, nil
+	c.subs.Store(true)
 	return l.subs.appendAll(greeting)
 }
 

@@ -17,10 +17,12 @@ func (c *conn) read() {
 			c.giveUp(&Loss{Cause: CauseProtocol, Err: err})
 			return
 		}
+		c.busy.Store(false)
 		n, err := c.nc.Read(c.in.room())
 		if n > 0 {
 			c.in.got(n)
 			c.hear(time.Now())
+			c.busy.Store(true)
 			c.link.counters.inBytes.Add(int64(n))
 			if c.suspect.Load() {
 				token(c.poke)
@@ -49,7 +51,13 @@ func token(ch chan<- struct{}) {
 func (c *conn) handleAll(last *lookup) error {
 	op := &c.in.op
 	messages := int64(0)
-	defer func() { c.link.counters.inMessages.Add(messages) }()
+	defer func() {
+		last.settle()
+		if messages > 0 {
+			c.link.counters.inMessages.Add(messages)
+			c.link.cfg.AfterRead()
+		}
+	}()
 	for {
 		ok, err := c.in.next(op)
 		if !ok {
@@ -80,14 +88,27 @@ type lookup struct {
 	sub   *subscription
 	sid   []byte
 	moved int64 // counters.subsMoved when it was found
+	run   int64 // messages handed to it that it has not counted
+}
+
+// settle lets the subscription count what it was handed.
+func (l *lookup) settle() {
+	if l.run > 0 {
+		l.sub.delivered.Add(l.run)
+		l.run = 0
+	}
 }
 
 // message hands a message to its subscription.
 func (c *conn) message(op *wire.Op, last *lookup) {
 	l := c.link
 	if moved := l.counters.subsMoved.Load(); last.sub == nil || moved != last.moved || !bytes.Equal(op.SID, last.sid) {
+		last.settle()
 		l.mu.Lock()
-		last.sub = l.subs.bySID[string(op.SID)]
+		last.sub = nil
+		if c.subs.Load() { // else it is a standby's, whose reader is not the only one
+			last.sub = l.subs.bySID[string(op.SID)]
+		}
 		l.mu.Unlock()
 		last.sid, last.moved = append(last.sid[:0], op.SID...), moved
 	}
@@ -96,10 +117,11 @@ func (c *conn) message(op *wire.Op, last *lookup) {
 		l.counters.unknown.Add(1)
 		return
 	}
-	delivered := s.delivered.Add(1)
+	last.run++
 	s.handler(op)
 	if s.limited.Load() {
-		l.endIfDelivered(s, delivered)
+		last.settle()
+		l.endIfDelivered(s, s.delivered.Load())
 	}
 }
 

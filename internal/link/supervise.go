@@ -98,6 +98,10 @@ func (l *Link) attach(c *conn, told Event) {
 	}
 	l.conn, l.hello, l.toldHello = c, nil, nil
 	l.counters.connections.Add(1)
+	if told.Kind == EventResumed {
+		l.counters.reconnects++
+		l.counters.deaf += told.Deaf()
+	}
 	l.pool.answered(c.server.address)
 	l.takeInfo(c, c.info)
 	l.last.Server, l.last.ServerName, l.last.ServerVersion = c.server.String(), c.info.ServerName, c.info.Version

@@ -63,6 +63,8 @@ func (w *watcher) round(now time.Time) (next time.Time, loss *Loss) {
 	if slept := c.link.cfg.slept(); slept > w.slept+sleepSlack {
 		d.Resumed(now)
 		w.slept = slept
+	} else if w.unread(now) {
+		d.Resumed(now)
 	}
 	if c.hinted.Swap(false) || w.unacknowledged(state, now) {
 		d.Hint(now)
@@ -89,6 +91,16 @@ func (w *watcher) round(now time.Time) (next time.Time, loss *Loss) {
 	}
 	w.tellPromise(d.Promise(), now)
 	return w.next(state, now), nil
+}
+
+// heldSlack is how long the reader may take for what it read before that counts
+// as a pause of ours.
+const heldSlack = 50 * time.Millisecond
+
+// unread reports whether the reader still acts on what was heard last: whoever
+// has not read for a while has no evidence of silence, but a pause of its own.
+func (w *watcher) unread(now time.Time) bool {
+	return w.c.busy.Load() && now.Sub(w.c.lastHeard()) > heldSlack
 }
 
 // next returns when the next round is due: when the detector wants it; half way
