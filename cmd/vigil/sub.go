@@ -70,7 +70,7 @@ func (f *subFlags) subscribe(sub *subscriber.Subscriber, pattern string) (*subsc
 	if f.queue == "" {
 		return sub.Subscribe(pattern)
 	}
-	return sub.SubscribeQueue(pattern, f.queue)
+	return sub.Subscribe(pattern, subscriber.Queue(f.queue))
 }
 
 // print writes messages until there were enough or ctx ends. Output is flushed
