@@ -22,6 +22,8 @@ type Result struct {
 	// Each is its memory for each connection or subscription, in KiB, of which
 	// there were Size.
 	Size, Each *Summary
+	// Allocs is how often a client allocated for each of what is counted.
+	Allocs *Summary
 	// Worst is the least that the subscribers beside a stuck one had in a
 	// second, as a share of what they usually have, and CalmWorst that before
 	// it was stuck, when P99 was CalmP99. Seconds are those of the last round.
@@ -44,6 +46,7 @@ func newResult(s Scenario, broker string, m *mark) Result {
 		{&r.Peak, func(s sample) float64 { return s.peak }},
 		{&r.Size, func(s sample) float64 { return s.size }},
 		{&r.Each, func(s sample) float64 { return s.each }},
+		{&r.Allocs, func(s sample) float64 { return s.allocs }},
 		{&r.Worst, func(s sample) float64 { return s.worst }},
 		{&r.CalmWorst, func(s sample) float64 { return s.calmWorst }},
 		{&r.CalmP99, func(s sample) float64 { return s.calmP99 }},
