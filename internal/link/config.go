@@ -117,9 +117,10 @@ type Config struct {
 	NoEcho bool
 
 	// AfterRead is called by the reader when all that one read brought was given
-	// to the subscriptions, if there was a message among it: what they have
-	// collected can be handed over at once. As long as it takes, nothing is read;
-	// the heartbeat does not hold that against the broker. Nil is nothing.
+	// to the subscriptions, if there was a message among it, and before a PONG
+	// within a read: what they have collected can be handed over at once. As long
+	// as it takes, nothing is read; the heartbeat does not hold that against the
+	// broker. Nil is nothing.
 	AfterRead func()
 
 	// slept says how long the machine has been suspended. Tests set it.

@@ -113,6 +113,31 @@ func TestAfterReadIsOncePerRead(t *testing.T) {
 	})
 }
 
+// When Flush returns, what came before the PONG was handed over, though it came
+// with the same read.
+func TestFlushIsBehindAfterRead(t *testing.T) {
+	var handed atomic.Bool
+	cfg := Config{AfterRead: func() { time.Sleep(time.Second); handed.Store(true) }}
+	bubble(t, cfg, func(r *rig) {
+		if _, err := r.link.Subscribe("s", "", func(*wire.Op) {}); err != nil {
+			t.Fatal(err)
+		}
+		r.flush()
+		r.peer.conn(0).set(true, false) // the test answers the PING
+		flushed := make(chan bool)
+		go func() {
+			r.flush()
+			flushed <- handed.Load()
+		}()
+		synctest.Wait()
+		r.peer.conn(0).send("MSG s 1 1\r\na\r\nPONG\r\nMSG s 1 1\r\nb\r\n")
+		if !<-flushed {
+			t.Error("Flush returned before the message was handed over")
+		}
+		r.peer.conn(0).set(false, false)
+	})
+}
+
 // What a broker sends to a standby, which has no subscription, reaches nobody.
 func TestMessagesToAStandbyAreUnknown(t *testing.T) {
 	var messages atomic.Int64

@@ -50,14 +50,16 @@ func token(ch chan<- struct{}) {
 // handleAll acts on every complete operation that came.
 func (c *conn) handleAll(last *lookup) error {
 	op := &c.in.op
-	messages := int64(0)
-	defer func() {
+	messages := int64(0) // that AfterRead does not know of
+	handedOver := func() {
 		last.settle()
 		if messages > 0 {
 			c.link.counters.inMessages.Add(messages)
+			messages = 0
 			c.link.cfg.AfterRead()
 		}
-	}()
+	}
+	defer handedOver()
 	for {
 		ok, err := c.in.next(op)
 		if !ok {
@@ -71,6 +73,7 @@ func (c *conn) handleAll(last *lookup) error {
 			c.owePong()
 			c.toldUnheard(op.Arg, time.Now())
 		case wire.Pong:
+			handedOver() // whoever flushed may count on what came before
 			c.pong()
 		case wire.Info:
 			if err := c.laterInfo(op.Arg); err != nil {
