@@ -70,7 +70,10 @@ func (c *consumer) open() *Msg {
 			m.Data = c.slab.copy(data)
 		}
 	}
-	m.Subject, m.Reply, m.link = c.subject, string(reply), c.link
+	m.Subject = c.subject
+	if len(reply) > 0 {
+		m.Reply, m.link = string(reply), c.link
+	}
 	if len(header) > 0 {
 		h, status, err := wire.ParseHeader(header)
 		m.Status, m.HeaderErr = status.Code, err
@@ -132,7 +135,7 @@ type slab struct {
 
 const (
 	maxSlabMessages = 32
-	maxSlabBytes    = 8 << 10
+	maxSlabBytes    = 10 << 10
 )
 
 // msg returns a zero message.

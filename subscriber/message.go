@@ -34,7 +34,7 @@ type Msg struct {
 	HeaderErr error
 
 	// Fixed after construction.
-	link *link.Link
+	link *link.Link // nil if there is no Reply
 }
 
 // Clone returns a copy that shares no memory with m.
