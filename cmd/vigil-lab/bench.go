@@ -51,8 +51,9 @@ with the medians of the rounds; null is "does not apply".
   noisy           whether the rounds lie more than 30 %% apart
   error           why the broker is out of the scenario, if it is
 
-Then one object for each scenario compares Vigil with nats-server, or nats.go;
-more than 1 is better: ratio_cpu, ratio_throughput, ratio_p50, ratio_p99, ratio_memory.
+Then one object for each scenario compares Vigil, or whom ratio_of names, with
+nats-server, or nats.go; more than 1 is better: ratio_cpu, ratio_throughput,
+ratio_p50, ratio_p99, ratio_memory.
 
 Exit status: 0 if everything was measured, 1 if not, 2 for a command line that
 cannot be obeyed, 130 if interrupted.`
@@ -232,7 +233,8 @@ func contenders(quick bool) []bench.Contender {
 
 // ratios compares Vigil's broker with nats-server, and its clients with nats.go.
 func ratios(results []bench.Result) []bench.Ratio {
-	return slices.Concat(bench.Ratios(results, lab.Vigil, lab.NATSServer), bench.Ratios(results, lab.Vigil, lab.NATSGo))
+	return slices.Concat(bench.Ratios(results, lab.Vigil, lab.NATSServer),
+		bench.Ratios(results, lab.Vigil, lab.NATSGo), bench.Ratios(results, lab.VigilReuse, lab.NATSGo))
 }
 
 // client starts this program again as a user of the named client library.

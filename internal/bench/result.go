@@ -79,9 +79,10 @@ func (r Result) Noisy() bool {
 }
 
 // Ratio compares two contenders in a scenario, by their medians: more than 1 is
-// better for the first. A nil ratio cannot be told.
+// better for the first, whose name is Of. A nil ratio cannot be told.
 type Ratio struct {
 	Scenario   string   `json:"scenario"`
+	Of         string   `json:"ratio_of"`
 	CPU        *float64 `json:"ratio_cpu"`
 	Throughput *float64 `json:"ratio_throughput"`
 	P50        *float64 `json:"ratio_p50"`
@@ -98,7 +99,7 @@ func Ratios(results []Result, ours, theirs string) []Ratio {
 				continue
 			}
 			all = append(all, Ratio{
-				Scenario: a.Scenario.Name,
+				Scenario: a.Scenario.Name, Of: ours,
 				CPU:      quotient(b.CPU, a.CPU), Throughput: quotient(a.PerSecond, b.PerSecond),
 				P50: quotient(b.P50, a.P50), P99: quotient(b.P99, a.P99), Memory: quotient(b.Each, a.Each),
 			})

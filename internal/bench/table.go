@@ -33,7 +33,7 @@ func WriteTable(w io.Writer, results []Result, ratios []Ratio) {
 		if i+1 == len(results) || results[i+1].Scenario.Name != r.Scenario.Name {
 			for _, ratio := range ratios {
 				if ratio.Scenario == r.Scenario.Name {
-					t.AppendRow(ratio.row())
+					t.AppendRow(ratio.row(ratio.Of == results[0].Broker))
 				}
 			}
 			t.AppendSeparator()
@@ -61,9 +61,14 @@ func (r Result) row(name string) table.Row {
 		latency(r.P50), latency(r.P99), memory(r.Peak), figure(r.Each)}
 }
 
-// row is the line below those of a scenario.
-func (r Ratio) row() table.Row {
-	return table.Row{"", text.Bold.Sprint("ratio"), times(r.Throughput), times(r.CPU), "", times(r.P50), times(r.P99), "", times(r.Memory)}
+// row is a line below those of a scenario; usual says that it is of the
+// contender that most are of.
+func (r Ratio) row(usual bool) table.Row {
+	name := "ratio"
+	if !usual {
+		name = "of " + r.Of
+	}
+	return table.Row{"", text.Bold.Sprint(name), times(r.Throughput), times(r.CPU), "", times(r.P50), times(r.P99), "", times(r.Memory)}
 }
 
 func times(ratio *float64) string {

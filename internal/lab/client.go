@@ -30,7 +30,7 @@ const ClientCommand = "client"
 // The client libraries beside Vigil's own, which has the name of its broker.
 const (
 	NATSGo     = "nats.go"      // the stock one
-	VigilReuse = "vigil, reuse" // Vigil's, where it uses the memory of messages again
+	VigilReuse = "vigil reuse" // Vigil's, where it uses the memory of messages again
 )
 
 // role is something that a client does until ctx ends. It is done with what it
