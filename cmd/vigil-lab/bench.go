@@ -88,7 +88,7 @@ func (f *benchFlags) command() *cobra.Command {
 	cmd.Flags().IntVar(&f.rounds, "rounds", 0, "rounds for each scenario and broker (default 5, with --quick 3)")
 	cmd.Flags().IntVar(&f.connections, "connections", 0, "idle connections, at most (default 15000, with --quick 2000)")
 	cmd.Flags().IntVar(&f.subscriptions, "subscriptions", 0, "subscriptions in the scenario of that name (default 1000000)")
-	cmd.Flags().StringVar(&f.profile, "profile", "", "write a CPU profile of Vigil's broker for each scenario into this directory")
+	cmd.Flags().StringVar(&f.profile, "profile", "", "write a CPU profile of Vigil's broker, or client, for each scenario into this directory")
 	return cmd
 }
 

@@ -100,7 +100,7 @@ func Ratios(results []Result, ours, theirs string) []Ratio {
 			}
 			all = append(all, Ratio{
 				Scenario: a.Scenario.Name, Of: ours,
-				CPU:      quotient(b.CPU, a.CPU), Throughput: quotient(a.PerSecond, b.PerSecond),
+				CPU: quotient(b.CPU, a.CPU), Throughput: quotient(a.PerSecond, b.PerSecond),
 				P50: quotient(b.P50, a.P50), P99: quotient(b.P99, a.P99), Memory: quotient(b.Each, a.Each),
 			})
 		}

@@ -29,7 +29,7 @@ const ClientCommand = "client"
 
 // The client libraries beside Vigil's own, which has the name of its broker.
 const (
-	NATSGo     = "nats.go"      // the stock one
+	NATSGo     = "nats.go"     // the stock one
 	VigilReuse = "vigil reuse" // Vigil's, where it uses the memory of messages again
 )
 
