@@ -412,6 +412,7 @@ func TestLoopsShare(t *testing.T) {
 	flush(t, sub)
 	pub := connectPublisher(t, urlOf(b), publisher.Config{})
 	publish(t, pub, "l", texts(0, 100)...)
+	flush(t, pub)
 	for i := range 50 {
 		for m, err := range s.Messages(within(t)) {
 			if err != nil || string(m.Data) != fmt.Sprint(i) {

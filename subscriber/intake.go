@@ -73,7 +73,8 @@ func (s *Subscription) hold(left []span) []span {
 		if d <= 0 || s.subscriber.ctx.Err() != nil {
 			break
 		}
-		s.pending.awaitRoom(s.subscriber.ctx, d)
+		next := &left[0].block.entries[left[0].from]
+		s.pending.awaitRoom(s.subscriber.ctx, next.cost(), d)
 		before := now
 		now = time.Now()
 		s.subscriber.patience.spend(now.Sub(before))

@@ -19,7 +19,7 @@ type pending struct {
 	maxMessages, maxBytes int           // negative is no bound
 	oldest                bool          // the oldest give way, not the newest
 	ready                 chan struct{} // holds a token when an idle consumer shall look
-	room                  chan struct{} // holds a token when the reader waits and half is free
+	room                  chan struct{} // holds a token when the reader waits and there is room
 	finished              chan struct{} // closed when nothing is left and nothing will come
 
 	mu sync.Mutex
@@ -32,7 +32,7 @@ type pending struct {
 	idle     int // consumers that wait for one
 	counts   counts
 	full     bool // messages were dropped, and half of the room was not free since
-	wanted   bool // the reader waits for room
+	wanted   int  // the cost of the message for which the reader waits for room, 0 for none
 	ending   bool // nothing will come any more
 	ended    bool // finished is closed
 	err      error
@@ -63,10 +63,10 @@ func newPending(o options) *pending {
 	}
 }
 
-// put queues the messages of batch and returns those for which there was no room,
-// with how many they are. Then the caller may wait for room and put them again,
-// or drop them. If the oldest give way, all are taken, and dropped says how many
-// went for them. It writes to batch.
+// put queues the messages of batch and returns those for which there was no room.
+// Then the caller may wait for room and put them again, or drop them. If the
+// oldest give way, all are taken, and dropped says how many went for them. It
+// writes to batch.
 func (p *pending) put(batch []span) (left []span, dropped int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -78,29 +78,21 @@ func (p *pending) put(batch []span) (left []span, dropped int) {
 		from := s.from
 		for ; s.from < s.to; s.from++ {
 			cost := s.block.entries[s.from].cost()
-			if !p.fits(cost) && !p.oldest {
-				break
-			}
-			// What this very call has taken is not in the queue yet: it is pushed
-			// before the oldest go.
 			if !p.fits(cost) {
-				if s.from > from {
-					p.queue.push(span{s.block, from, s.from})
-					from = s.from
+				if !p.oldest {
+					break
 				}
-				for !p.fits(cost) {
-					b, _ := p.pop()
-					b.release()
-					dropped++
-				}
+				// What this call has taken goes into the queue first: it may be
+				// among the oldest.
+				p.push(span{s.block, from, s.from})
+				from = s.from
+				dropped += p.makeRoom(cost)
 			}
 			p.messages++
 			p.bytes += cost
 			s.block.left++
 		}
-		if s.from > from {
-			p.queue.push(span{s.block, from, s.from})
-		}
+		p.push(span{s.block, from, s.from})
 		if s.from < s.to {
 			break
 		}
@@ -111,6 +103,23 @@ func (p *pending) put(batch []span) (left []span, dropped int) {
 		signal(p.ready)
 	}
 	return batch, dropped
+}
+
+// push adds a span to the queue unless it is empty. mu is held.
+func (p *pending) push(s span) {
+	if s.from < s.to {
+		p.queue.push(s)
+	}
+}
+
+// makeRoom drops the oldest messages until there is room, and returns how many.
+// mu is held.
+func (p *pending) makeRoom(cost int) (dropped int) {
+	for ; !p.fits(cost); dropped++ {
+		b, _ := p.pop()
+		b.release()
+	}
+	return dropped
 }
 
 // fits reports whether there is room for a message: an empty queue has it for
@@ -130,12 +139,12 @@ func (p *pending) pop() (b *block, i int) {
 	b, i = p.queue.pop()
 	p.messages--
 	p.bytes -= b.entries[i].cost()
-	if (p.wanted || p.full) && p.halfFree() {
-		if p.wanted {
-			p.wanted = false
+	if (p.wanted > 0 || p.full) && p.halfFree() {
+		p.full = false
+		if p.wanted > 0 && p.fits(p.wanted) {
+			p.wanted = 0
 			signal(p.room)
 		}
-		p.full = false
 	}
 	return b, i
 }
@@ -148,11 +157,15 @@ func (p *pending) isFull() bool {
 	return p.full
 }
 
-// awaitRoom waits until half of the room is free, d has passed or ctx ends.
-func (p *pending) awaitRoom(ctx context.Context, d time.Duration) {
+// awaitRoom waits until half of the room is free, and that is enough for a
+// message, or until d has passed or ctx ends.
+func (p *pending) awaitRoom(ctx context.Context, cost int, d time.Duration) {
 	p.mu.Lock()
-	p.wanted = !p.ending && !p.halfFree() // the consumer may have caught up since put
-	wait := p.wanted
+	// The consumer may have caught up since put.
+	wait := !p.ending && !(p.halfFree() && p.fits(cost))
+	if wait {
+		p.wanted = cost
+	}
 	p.mu.Unlock()
 	if !wait {
 		return
@@ -166,7 +179,7 @@ func (p *pending) awaitRoom(ctx context.Context, d time.Duration) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.wanted = false
+	p.wanted = 0
 	select {
 	case <-p.room:
 	default:

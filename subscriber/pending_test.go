@@ -334,6 +334,24 @@ func TestHeldReader(t *testing.T) {
 	}
 }
 
+// A message that needs more than half of the room waits for that much.
+func TestHeldForALargeMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(t, Config{}, MaxPending(-1, 1000), Block(time.Hour))
+		q.read("a", "b")
+		c := q.consumer()
+		defer c.stop()
+		for i := range 3 {
+			time.AfterFunc(time.Duration(i+1)*time.Second, func() { c.take() })
+		}
+		start := time.Now()
+		if q.read(strings.Repeat("x", 900)); time.Since(start) != 2*time.Second || q.Dropped() != 0 {
+			t.Errorf("held for %v and %d dropped, want 2 s, when all that waited is taken", time.Since(start), q.Dropped())
+		}
+		time.Sleep(time.Minute)
+	})
+}
+
 // Closing lets go of a reader that is held.
 func TestCloseReleasesTheReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
