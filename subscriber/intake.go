@@ -67,6 +67,7 @@ func (s *Subscription) handOver() {
 // long as that is allowed. It returns those for which there is none.
 func (s *Subscription) hold(left []span) []span {
 	began := time.Now()
+	defer func() { s.subscriber.held.Add(int64(time.Since(began))) }()
 	for now := began; len(left) > 0 && !s.pending.isFull(); {
 		d := s.allowance(now, began)
 		if d <= 0 || s.subscriber.ctx.Err() != nil {

@@ -31,7 +31,7 @@ func TestBlock(t *testing.T) {
 				t.Fatalf("message %d is %q", i, m.Data)
 			}
 		}
-		if n := sub.Stats(); n.Dropped != 0 || n.Connection.Losses != 0 {
+		if n := sub.Stats(); n.Dropped != 0 || n.Connection.Losses != 0 || n.Held < 500*time.Millisecond {
 			t.Errorf("stats %+v", n)
 		}
 		sub.Close()

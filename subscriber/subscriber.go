@@ -8,6 +8,8 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"vigil/internal/link"
 	"vigil/internal/subject"
@@ -26,6 +28,8 @@ type Subscriber struct {
 	// Owned by the connection's reader.
 	patience  patience
 	collected []*Subscription // those for which the present read brought messages
+
+	held atomic.Int64 // how long the reader was held for want of room, in ns
 
 	handlers sync.WaitGroup // the goroutines of subscriptions with a handler
 	feeds    sync.WaitGroup // the goroutines behind channels
@@ -170,6 +174,10 @@ type Stats struct {
 	Dropped    int64 // messages dropped for want of room
 	Repeats    int64 // messages dropped by DropRepeats
 	Pending    int64 // messages that wait now
+
+	// Held is how long nothing was read for want of room in a queue: time in
+	// which this end was deaf by its own will.
+	Held time.Duration
 }
 
 // SubscriptionStats counts since Subscribe.
@@ -193,6 +201,7 @@ func (s *Subscriber) Stats() Stats {
 		n.add(sub.pending.count())
 	}
 	stats.Delivered, stats.Dropped, stats.Repeats = n.delivered, n.dropped, n.repeats
+	stats.Held = time.Duration(s.held.Load())
 	stats.Connection = s.link.Stats()
 	return stats
 }
