@@ -148,7 +148,7 @@ func TestImports(t *testing.T) {
 var pure = []string{
 	"heartbeat/*.go", "internal/wire/*.go", "internal/subject/*.go",
 	"broker/router.go", "broker/session.go",
-	"internal/link/backoff.go", "internal/link/pool.go",
+	"internal/link/arrival.go", "internal/link/backoff.go", "internal/link/pool.go",
 	"subscriber/patience.go", "subscriber/repeats.go", "subscriber/options.go",
 	"internal/bench/flow.go", "internal/bench/histogram.go", "internal/bench/message.go", "internal/bench/numbered.go", "internal/bench/replies.go",
 	"internal/bench/statistics.go", "internal/bench/tape.go",

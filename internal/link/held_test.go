@@ -57,10 +57,17 @@ func TestDeathDuringAHeldReader(t *testing.T) {
 		r.wantKinds("while it is held", "connected")
 		time.Sleep(2 * time.Second)
 		lost := r.last(EventLost)
+		synctest.Wait()
 		if d := lost.At.Sub(held.Add(time.Minute)); d > heartbeat.Within(time.Second).Bound() {
 			t.Errorf("found %v after the reader was let go, want within %v", d, heartbeat.Within(time.Second).Bound())
 		}
 		r.peer.start()
+		time.Sleep(time.Minute)
+		// The PONGs of the first half minute were read after it; nobody can tell
+		// when they had come.
+		if from := r.last(EventResumed).DeafFrom; from.After(held) {
+			t.Errorf("deaf from %v after the reader was held, want no later than that", from.Sub(held))
+		}
 	})
 }
 

@@ -18,11 +18,14 @@ func (c *conn) read() {
 			return
 		}
 		c.busy.Store(false)
-		n, err := c.nc.Read(c.in.room())
+		room, began := c.in.room(), time.Now()
+		n, err := c.nc.Read(room)
 		if n > 0 {
 			c.in.got(n)
-			c.hear(time.Now())
+			now := time.Now()
+			c.hear(now)
 			c.busy.Store(true)
+			c.lastCame = c.arrival.read(began, now, n == len(room))
 			c.link.counters.inBytes.Add(int64(n))
 			if c.suspect.Load() {
 				token(c.poke)

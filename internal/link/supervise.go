@@ -22,7 +22,7 @@ func (l *Link) supervise(c *conn) {
 		if l.backoff.restart(c.loss.At.Sub(up)) {
 			attempt = 0
 		}
-		deafFrom, lost := c.lastHeard(), c.loss
+		deafFrom, lost := c.deafFrom(), c.loss
 		next, tries := l.takeOver(spare), 0
 		if next == nil {
 			next, tries = l.reconnect(attempt)

@@ -93,10 +93,6 @@ func (w *watcher) round(now time.Time) (next time.Time, loss *Loss) {
 	return w.next(state, now), nil
 }
 
-// heldSlack is how long the reader may take for what it read before that counts
-// as a pause of ours.
-const heldSlack = 50 * time.Millisecond
-
 // unread reports whether the reader still acts on what was heard last: whoever
 // has not read for a while has no evidence of silence, but a pause of its own.
 func (w *watcher) unread(now time.Time) bool {
