@@ -131,12 +131,16 @@ func FuzzQueue(f *testing.F) {
 		var model []string
 		bytes, dropped, busy := 0, int64(0), ""
 		cost := func(s string) int { return entryOverhead + 1 + len(s) }
-		for step := range 100 {
+		for step := range 60 {
 			switch rng.IntN(5) {
 			case 0, 1:
 				var read []string
-				for i := range 1 + rng.IntN(1<<rng.IntN(9)) {
-					read = append(read, strings.Repeat(fmt.Sprint(step%10, i%10), rng.IntN(1<<rng.IntN(13))/3))
+				for i := range 1 + rng.IntN(1<<rng.IntN(8)) {
+					size := rng.IntN(1 << rng.IntN(9))
+					if rng.IntN(100) == 0 {
+						size = 2000 + rng.IntN(20_000)
+					}
+					read = append(read, strings.Repeat(string(rune('a'+(step+i)%26)), size))
 				}
 				q.read(read...)
 				full := false
