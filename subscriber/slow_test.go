@@ -19,13 +19,13 @@ import (
 func TestBlock(t *testing.T) {
 	brokers(t, func(t *testing.T, b running) {
 		ev := newEvents()
-		sub := connect(t, b.url, subscriber.Config{OnEvent: ev.on, Heartbeat: heartbeat.Within(200 * time.Millisecond)})
+		sub := connect(t, b.url, subscriber.Config{OnEvent: ev.on, Heartbeat: heartbeat.Within(400 * time.Millisecond)})
 		s := mustSubscribe(t, sub, "b", subscriber.MaxPending(10, -1), subscriber.Block(20*time.Second))
 		flush(t, sub)
 		pub := connectPublisher(t, b.url, publisher.Config{})
 		publish(t, pub, "b", texts(0, 1000)...)
 		flush(t, pub)
-		time.Sleep(time.Second) // the consumer does
+		time.Sleep(1500 * time.Millisecond) // the consumer does
 		for i, m := range take(t, s, 1000) {
 			if string(m.Data) != fmt.Sprint(i) {
 				t.Fatalf("message %d is %q", i, m.Data)
@@ -39,7 +39,7 @@ func TestBlock(t *testing.T) {
 			if e.Kind == subscriber.EventClosed {
 				break
 			}
-			if e.Kind != subscriber.EventConnected {
+			if e.Kind == subscriber.EventLost || e.Kind == subscriber.EventSlowConsumer {
 				t.Errorf("event %v", e)
 			}
 		}
