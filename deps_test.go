@@ -121,14 +121,14 @@ var allowed = map[string]struct {
 		reason: "an application as people have it: it knows nothing of Vigil",
 	},
 	"vigil/internal/lab": {
-		ours:   []string{"vigil/broker", "vigil/subscriber", "vigil/heartbeat", "vigil/internal/fault", "vigil/internal/wire"},
+		ours:   []string{"vigil/broker", "vigil/subscriber", "vigil/publisher", "vigil/heartbeat", "vigil/internal/fault", "vigil/internal/wire"},
 		others: []string{"github.com/nats-io/", "github.com/jedib0t/go-pretty"},
 		reason: "the lab puts everything side by side, nats-server and nats.go too",
 	},
 	"vigil/internal/bench": {
 		ours:   []string{"vigil/internal/fault"},
 		others: []string{"github.com/jedib0t/go-pretty", "golang.org/x/sys"},
-		reason: "who measures brokers knows them as processes and bytes alone, all alike: not ours better than others",
+		reason: "who measures brokers and clients knows them as processes and bytes alone, all alike: not ours better than others",
 	},
 	"vigil/internal/qos": {
 		ours:   []string{"vigil/heartbeat"},
@@ -189,7 +189,8 @@ var pure = []string{
 	"internal/qos/congestion.go", "internal/qos/datagram.go", "internal/qos/delay.go", "internal/qos/detector.go", "internal/qos/episodes.go",
 	"internal/qos/flow.go", "internal/qos/frontier.go", "internal/qos/measure.go", "internal/qos/model.go", "internal/qos/network.go",
 	"internal/qos/stream.go", "internal/qos/world.go",
-	"internal/link/backoff.go", "internal/link/pool.go",
+	"internal/link/arrival.go", "internal/link/backoff.go", "internal/link/pool.go",
+	"subscriber/patience.go", "subscriber/repeats.go", "subscriber/options.go",
 	"internal/fault/impairment.go", "internal/fault/line.go",
 	"internal/bench/flow.go", "internal/bench/histogram.go", "internal/bench/message.go", "internal/bench/numbered.go", "internal/bench/replies.go",
 	"internal/bench/statistics.go", "internal/bench/tape.go",

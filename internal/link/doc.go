@@ -29,9 +29,9 @@
 // What decides takes the time and returns what to do: backoff (when to try),
 // pool (whom), classify (why nobody answers), ledger (what is confirmed),
 // outQueue (what is to be sent, and what of it survives a loss), registry (what
-// to restore), inbox (what was read), routed and mutual (what the broker does
-// and hears). What acts is thin: open, socket, greet, tls, identity, reader,
-// writer, watcher, standby, move, supervise.
+// to restore), inbox (what was read), arrival (since when it may have lain there),
+// routed and mutual (what the broker does and hears). What acts is thin: open,
+// socket, greet, tls, identity, reader, writer, watcher, standby, move, supervise.
 //
 // # Goroutines
 //
@@ -82,7 +82,9 @@
 //
 // A PONG that waits behind other bytes of the broker is no death: Status.PongAge
 // tells how long it does. This process or the whole machine may have stood
-// still: then the heartbeat starts afresh.
+// still, or a consumer may have held the reader: then the heartbeat starts afresh,
+// for who did not read has no evidence of silence. What a held reader finds may
+// have come at any time since it was held, and the deaf window begins there.
 //
 // # TLS
 //

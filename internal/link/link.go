@@ -56,7 +56,9 @@ type Link struct {
 // counters are the atomic part of Stats.
 type counters struct {
 	inMessages, inBytes, connections, losses, serverErrors, unknown atomic.Int64
-	outMessages, outBytes                                           int64 // guarded by mu
+	outMessages, outBytes                                           int64         // guarded by mu
+	reconnects                                                      int64         // guarded by mu
+	deaf                                                            time.Duration // guarded by mu
 	subsMoved                                                       atomic.Int64
 }
 
@@ -220,6 +222,7 @@ func (l *Link) Stats() Stats {
 		InMessages: n.inMessages.Load(), InBytes: n.inBytes.Load(),
 		OutMessages: n.outMessages, OutBytes: n.outBytes,
 		Connections: n.connections.Load(), Losses: n.losses.Load(),
+		Reconnects: n.reconnects, Deaf: n.deaf,
 		Unconfirmed: l.lost, Dropped: l.dropped, ServerErrors: n.serverErrors.Load(), Unknown: n.unknown.Load(),
 	}
 }

@@ -74,14 +74,15 @@ func (h *holder) hold(op *wire.Op) (bool, error) {
 	return true, nil
 }
 
-// release hands over what was held, in order, and lets the connection deliver
-// from now on.
-func (h *holder) release(deliver func(*wire.Op)) {
+// release hands over what was held, in order, calls handedOver, and lets the
+// connection deliver from now on.
+func (h *holder) release(deliver func(*wire.Op), handedOver func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for i := range h.held {
 		deliver(&h.held[i].op)
 	}
+	handedOver()
 	h.held, h.size = nil, 0
 	h.on.Store(false)
 }
@@ -200,9 +201,17 @@ func (m *move) end() {
 // lame duck had delivered.
 func (l *Link) arrive(to, from *conn) {
 	var last lookup
+	messages := int64(0)
 	to.holder.release(func(op *wire.Op) {
 		if !from.delivered.take(op) {
+			messages++
 			to.deliver(op, &last)
+		}
+	}, func() {
+		last.settle()
+		if messages > 0 {
+			l.counters.inMessages.Add(messages)
+			l.cfg.AfterRead()
 		}
 	})
 }

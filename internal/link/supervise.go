@@ -23,7 +23,7 @@ func (l *Link) supervise(c *conn) {
 		if l.backoff.restart(c.loss.At.Sub(up)) {
 			trouble = c.loss.At
 		}
-		lost, deafFrom := c, c.lastHeard()
+		lost, deafFrom := c, c.deafFrom()
 		next, deafTo := l.succeed(spare, moved)
 		tries := 0
 		if next == nil {
@@ -159,6 +159,10 @@ func (l *Link) attach(c *conn, told Event) {
 	}
 	l.conn, l.hello, l.toldHello = c, nil, nil
 	l.counters.connections.Add(1)
+	if told.Kind == EventResumed {
+		l.counters.reconnects++
+		l.counters.deaf += told.Deaf()
+	}
 	l.pool.answered(c.server.address)
 	l.last.Server, l.last.ServerName, l.last.ServerVersion = c.server.String(), c.info.ServerName, c.info.Version
 	l.last.TLS = c.tlsVersion

@@ -61,9 +61,10 @@ func (w *watcher) round(now time.Time) (next time.Time, loss *Loss) {
 		d.Answered(a.sent, a.at)
 	}
 	d.Heard(c.lastHeard())
-	if slept := c.link.cfg.slept(); slept > w.slept+sleepSlack {
+	slept, held := c.link.cfg.slept(), w.unread(now)
+	if slept > w.slept+sleepSlack || held {
 		d.Resumed(now)
-		w.slept = slept
+		w.slept = max(w.slept, slept)
 	}
 	if c.hinted.Swap(false) || w.unacknowledged(state, now) {
 		d.Hint(now)
@@ -93,7 +94,16 @@ func (w *watcher) round(now time.Time) (next time.Time, loss *Loss) {
 		w.tellState(after, silence, evidence, now)
 	}
 	w.tellPromise(d.Promise(), now)
+	if held { // the broker shall hear us now and then; an answer would not be read
+		return now.Add(w.bound / 6), nil
+	}
 	return w.next(state, now), nil
+}
+
+// unread reports whether the reader still acts on what was heard last: whoever
+// has not read for a while has no evidence of silence, but a pause of its own.
+func (w *watcher) unread(now time.Time) bool {
+	return w.c.busy.Load() && now.Sub(w.c.lastHeard()) > heldSlack
 }
 
 // next returns when the next round is due: when the detector wants it; half way
