@@ -28,8 +28,8 @@
 // of the broker's host they read:
 //
 //	connected: nats://127.0.0.1:4222
-//	suspect: nats://127.0.0.1:4222: silent for 1.20 s, 2 probes unanswered
-//	lost: nats://127.0.0.1:4222: stale: host or network gone (last heard 1.80 s ago, 3 probes unanswered)
+//	suspect: nats://127.0.0.1:4222: silent for 1.20 s, 5 probes unanswered: looks like: host or network gone
+//	lost: nats://127.0.0.1:4222: stale: host or network gone (last heard 1.80 s ago, 12 probes unanswered)
 //	retrying: nats://127.0.0.1:4222: attempt 1 in 23 ms
 //	resumed: nats://127.0.0.1:4222: deaf for 3.31 s, from 12:00:01.120 to 12:00:04.430
 //

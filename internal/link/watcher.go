@@ -28,8 +28,7 @@ const sleepSlack = 100 * time.Millisecond
 
 // watch runs the watcher. It ends when the connection is given up.
 func (c *conn) watch() {
-	hb := c.link.cfg.Heartbeat
-	w := watcher{c: c, detector: hb.Detector(c.lastHeard()), bound: hb.Bound(), slept: c.link.cfg.slept()}
+	w := watcher{c: c, detector: c.link.detector(c), bound: c.link.cfg.Heartbeat.Bound(), slept: c.link.cfg.slept()}
 	if every := c.link.cfg.RoutedProbe; every > 0 {
 		w.routed = c.confirmedAt.Add(every)
 	}
@@ -49,6 +48,23 @@ func (c *conn) watch() {
 		}
 		timer.Reset(time.Until(next))
 	}
+}
+
+// detector returns the detector for c. One that has measured the way to the same
+// server before goes on with what it knows.
+func (l *Link) detector(c *conn) heartbeat.Detector {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var d heartbeat.Detector
+	if l.learner != nil && l.learnedOf == c.server.address {
+		d = l.learner.Successor(c.lastHeard())
+	} else {
+		d = l.cfg.Heartbeat.Detector(c.lastHeard())
+	}
+	// Kept for after c's end; until then it is its watcher's.
+	l.learner, _ = d.(heartbeat.Learner)
+	l.learnedOf = c.server.address
+	return d
 }
 
 // round tells the detector what happened, does what it asks for, and returns
@@ -142,7 +158,7 @@ func (w *watcher) unacknowledged(s underWay, now time.Time) bool {
 // is cut, and only that one. A PONG that waits behind other bytes is no reason:
 // its PING was acknowledged.
 func (w *watcher) unheard(oldest time.Time, now time.Time) *Loss {
-	if oldest.IsZero() || now.Sub(oldest) < w.bound || w.detector.State() != heartbeat.StateAlive {
+	if oldest.IsZero() || now.Sub(oldest) < max(w.bound, w.detector.Promise().Bound) || w.detector.State() != heartbeat.StateAlive {
 		return nil
 	}
 	tcp := lookAtTCP(w.c.nc)
