@@ -106,7 +106,7 @@ func (l *Link) attend(c *conn, trouble time.Time) (next *conn, moved bool) {
 		break
 	}
 	spare := second.leave()
-	away.end()
+	l.abandon(away)
 	if next == nil {
 		return spare, false
 	}
