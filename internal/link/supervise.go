@@ -152,7 +152,7 @@ func (l *Link) attach(c *conn, told Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.takeInfo(c, c.info)
-	l.dropTooLarge(c.confirmedAt)
+	l.dropUnfit(c.confirmedAt)
 	l.out.served()
 	if len(l.toldHello) > 0 {
 		l.out.push(&chunk{buf: l.toldHello})
