@@ -43,8 +43,8 @@ const (
 	// asked of it, or does so again. Server, Promise.
 	EventPromise
 	// EventDropped: messages that Publish took will not be sent, for Err:
-	// ErrTooOld, or a *PayloadError when the broker takes less than the one
-	// before. Server, Dropped, Err.
+	// ErrTooOld, or a *PayloadError or ErrNoHeaders when the broker takes less
+	// than the one before. Server, Dropped, Err.
 	EventDropped
 	// EventClosed: the end. Unconfirmed counts what was still to be sent.
 	EventClosed

@@ -189,11 +189,15 @@ func (l *Link) leave(c *conn) {
 	}
 }
 
-// end gives a move up.
-func (m *move) end() {
-	if m != nil {
-		m.cancel()
-		(<-m.done).dismiss()
+// abandon gives a move up, if there is one.
+func (l *Link) abandon(m *move) {
+	if m == nil {
+		return
+	}
+	m.cancel()
+	if c := <-m.done; c != nil {
+		c.dismiss()
+		l.forgetHello()
 	}
 }
 

@@ -244,6 +244,25 @@ func TestLameDucksAllTheWay(t *testing.T) {
 	})
 }
 
+// Of a move that was given up at the last moment nothing is left: what is done to
+// the subscriptions while there is no connection must not be kept for it.
+func TestMoveGivenUpWhenDone(t *testing.T) {
+	inCluster(t, Config{}, func(c *cluster) {
+		l := c.link
+		l.mu.Lock()
+		duck := l.conn
+		l.mu.Unlock()
+		m := l.startMove(duck, 0)
+		time.Sleep(time.Second)
+		l.abandon(m)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.hello != nil {
+			t.Error("the connection that was dismissed is still the next one")
+		}
+	})
+}
+
 func TestCloseWhileMoving(t *testing.T) {
 	for after := time.Duration(0); after < 120*time.Millisecond; after += 2 * time.Millisecond {
 		inCluster(t, Config{}, func(c *cluster) {

@@ -106,7 +106,7 @@ func (l *Link) attend(c *conn, trouble time.Time) (next *conn, moved bool) {
 		break
 	}
 	spare := second.leave()
-	away.end()
+	l.abandon(away)
 	if next == nil {
 		return spare, false
 	}
@@ -152,7 +152,7 @@ func (l *Link) attach(c *conn, told Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.takeInfo(c, c.info)
-	l.dropTooLarge(c.confirmedAt)
+	l.dropUnfit(c.confirmedAt)
 	l.out.served()
 	if len(l.toldHello) > 0 {
 		l.out.push(&chunk{buf: l.toldHello})
