@@ -20,7 +20,10 @@ import (
 //
 // It runs alone: all of them are in this process.
 func TestTenThousandComeBack(t *testing.T) {
-	const clients = 10_000
+	clients := 10_000
+	if raceEnabled {
+		clients = 500
+	}
 	brokers := lab.Brokers()
 	if !*long {
 		brokers = []string{lab.Vigil}
