@@ -40,7 +40,7 @@
 //	supervisor   Connect       Close                  Close
 //	dials        an attempt    the first's answer     the attempt
 //	standbys     a suspicion   its end                the supervisor
-//	move         a lame duck   the other's PONG       the supervisor
+//	move         a lame duck   the overlap's end      the supervisor
 //	reader       an attempt    its connection's loss  the attempt, the supervisor
 //	writer       attach        its connection's loss  the supervisor
 //	watcher      attach        its connection's loss  the supervisor

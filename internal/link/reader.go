@@ -94,8 +94,8 @@ func (c *conn) message(op *wire.Op, last *lookup) {
 		c.link.counters.unknown.Add(1)
 		return
 	}
-	if c.delivered.on.Load() {
-		c.delivered.count(op)
+	if phase := c.delivered.phase.Load(); phase > 0 {
+		c.delivered.count(phase, op)
 	}
 	c.deliver(op, last)
 }
