@@ -87,8 +87,8 @@
 // # Locks
 //
 //  1. Link.mu: state, subscriptions, the out queue, the connection's ledger.
-//  2. eventHub.mu: the queues of events. Taken under Link.mu in attach; never
-//     the other way round.
+//  2. eventHub.mu: the queues of events. Taken under Link.mu in attach and
+//     tellDropped; never the other way round.
 //
 // Neither is held over I/O, over a callback or while waiting. Whoever waits, for
 // room, for a state or for a PONG, waits on a channel.
