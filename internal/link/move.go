@@ -201,7 +201,7 @@ func (l *Link) subscribeElsewhere(ctx context.Context, c *conn, servers []server
 			to.holder.half()
 			_ = pause(ctx, overlap/2)
 		}
-		if !to.isGone() {
+		if l.catchUp(to) {
 			return to
 		}
 		to.dismiss()
@@ -211,6 +211,29 @@ func (l *Link) subscribeElsewhere(ctx context.Context, c *conn, servers []server
 	c.delivered.phase.Store(0)
 	return nil
 }
+
+// catchUp tells the other server what was done to the subscriptions since it was
+// told of them, so that none that a Flush has confirmed is without a server. It
+// reports whether that server lives. The other servers of a cluster may learn of
+// these subscriptions only after they were ended on the lame duck.
+func (l *Link) catchUp(to *conn) bool {
+	for range maxCatchUps {
+		l.mu.Lock()
+		words := l.toldHello
+		l.toldHello = nil
+		l.mu.Unlock()
+		if len(words) == 0 {
+			break
+		}
+		if !l.converse(l.ctx, to, words) {
+			return false
+		}
+	}
+	return !to.isGone()
+}
+
+// maxCatchUps bounds the round trips for that: some subscribe all the time.
+const maxCatchUps = 4
 
 // leave ends the subscriptions of a lame duck, and the connection when all it
 // was handed is confirmed.

@@ -370,6 +370,43 @@ func TestOtherServerDiesInTheOverlap(t *testing.T) {
 	})
 }
 
+// A subscription made amid the move, and confirmed by a Flush, misses nothing.
+func TestSubscribedInTheOverlap(t *testing.T) {
+	inCluster(t, Config{}, func(c *cluster) {
+		c.net.Delay(address, 10*time.Millisecond)
+		c.net.Delay("other:4222", 10*time.Millisecond)
+		c.peer.conn(0).send(`INFO {"headers":true,"ldm":true}` + "\r\n")
+		time.Sleep(DefaultRetryBase + 150*time.Millisecond)
+		var got, want []string
+		sid, err := c.link.Subscribe("x", "", func(op *wire.Op) { got = append(got, string(op.Payload())) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.flush()
+		for n := range 400 {
+			for _, p := range []*peer{c.peer, c.other} {
+				for i := range p.count() {
+					pc := p.conn(i)
+					ended := slices.Contains(pc.told(), "UNSUB "+sid+" 0")
+					pc.mu.Lock()
+					if pc.subs["x"] != "" && !ended {
+						fmt.Fprintf(pc.nc, "MSG x %s 3\r\n%03d\r\n", sid, n)
+					}
+					pc.mu.Unlock()
+				}
+			}
+			want = append(want, fmt.Sprintf("%03d", n))
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		c.wantKinds("left in order", "connected, lame duck, lost, resumed")
+		c.link.Close()
+		if !slices.Equal(got, want) {
+			t.Errorf("got %d of %d", len(got), len(want))
+		}
+	})
+}
+
 func TestCloseWhileMoving(t *testing.T) {
 	for after := time.Duration(0); after < 120*time.Millisecond; after += 2 * time.Millisecond {
 		inCluster(t, Config{}, func(c *cluster) {
