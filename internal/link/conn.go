@@ -12,7 +12,8 @@ import (
 )
 
 // conn is one transport connection, from dialling to its loss. A Link has many
-// in its life, never two at a time.
+// in its life, one in use at a time, beside which there may be standbys and the
+// one that is moved to.
 type conn struct {
 	// Fixed after construction.
 	link   *Link

@@ -40,7 +40,7 @@
 //	supervisor   Connect       Close                  Close
 //	dials        an attempt    the first's answer     the attempt
 //	standbys     a suspicion   its end                the supervisor
-//	move         a lame duck   the other's PONG       the supervisor
+//	move         a lame duck   the overlap's end      the supervisor
 //	reader       an attempt    its connection's loss  the attempt, the supervisor
 //	writer       attach        its connection's loss  the supervisor
 //	watcher      attach        its connection's loss  the supervisor
@@ -107,8 +107,8 @@
 // # Locks
 //
 //  1. Link.mu: state, subscriptions, the out queue, the connection's ledger.
-//  2. eventHub.mu: the queues of events. Taken under Link.mu in attach; never
-//     the other way round.
+//  2. eventHub.mu: the queues of events. Taken under Link.mu in attach and
+//     tellDropped; never the other way round.
 //
 // Neither is held over I/O, over a callback or while waiting. Whoever waits, for
 // room, for a state or for a PONG, waits on a channel.

@@ -130,8 +130,9 @@ func (l *Link) askForRoom() {
 }
 
 // expire drops what has been waiting for a connection for longer than AwayAge,
-// and tells so. It is told chunk by chunk: none goes before its time, and none
-// later than an eighth of it after.
+// and tells so. It is called before each attempt, and before anything is sent.
+// Chunks go whole: a message is dropped up to an eighth of AwayAge late, never
+// early.
 func (l *Link) expire(now time.Time) {
 	age := l.cfg.AwayAge
 	if age <= 0 {

@@ -113,8 +113,8 @@ func (c *conn) message(op *wire.Op, last *lookup) bool {
 		c.link.counters.unknown.Add(1)
 		return false
 	}
-	if c.delivered.on.Load() {
-		c.delivered.count(op)
+	if phase := c.delivered.phase.Load(); phase > 0 {
+		c.delivered.count(phase, op)
 	}
 	c.deliver(op, last)
 	return true

@@ -106,7 +106,9 @@ func (l *Link) attend(c *conn, trouble time.Time) (next *conn, moved bool) {
 		break
 	}
 	spare := second.leave()
-	l.abandon(away)
+	if next == nil {
+		next = away.end()
+	}
 	if next == nil {
 		return spare, false
 	}
