@@ -36,7 +36,11 @@ func TestTenThousandComeBack(t *testing.T) {
 			got.times = make(map[int]int)
 			subs := make([]*subscriber.Subscriber, clients)
 			defer func() {
-				inParallel(clients, func(i int) { _ = subs[i].Close() })
+				inParallel(clients, func(i int) {
+					if subs[i] != nil {
+						_ = subs[i].Close()
+					}
+				})
 			}()
 			inParallel(clients, func(i int) {
 				ctx, cancel := context.WithTimeout(t.Context(), patience)
