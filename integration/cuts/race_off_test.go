@@ -1,0 +1,5 @@
+//go:build !race
+
+package cuts_test
+
+const raceEnabled = false
