@@ -13,8 +13,22 @@ import (
 // showSteps returns what shows the steps of a run as they begin: as a bar if out
 // is a terminal, which live says, and otherwise not at all. stop removes it.
 func showSteps(out io.Writer, live bool) (tell func(bench.Step), stop func()) {
+	bar, stop := newBar(out, live)
+	if bar == nil {
+		return func(bench.Step) {}, stop
+	}
+	return func(s bench.Step) {
+		bar.UpdateTotal(int64(s.All))
+		bar.SetValue(int64(s.Done))
+		bar.UpdateMessage(fmt.Sprintf("%s %s, %s", s.Scenario, s.Contender, s.What))
+	}, stop
+}
+
+// newBar shows a bar below what is written to out if that is a terminal, which
+// live says; otherwise it is nil. stop removes it.
+func newBar(out io.Writer, live bool) (bar *progress.Tracker, stop func()) {
 	if !live {
-		return func(bench.Step) {}, func() {}
+		return nil, func() {}
 	}
 	w := progress.NewWriter()
 	w.SetOutputWriter(out)
@@ -27,21 +41,16 @@ func showSteps(out io.Writer, live bool) (tell func(bench.Step), stop func()) {
 	style.Options.PercentFormat = "%3.0f %%"
 	style.Options.Separator = " "
 	style.Options.TimeInProgressPrecision = time.Second
-	tracker := &progress.Tracker{Message: "starting", RemoveOnCompletion: true}
-	w.AppendTracker(tracker)
+	bar = &progress.Tracker{Message: "starting", RemoveOnCompletion: true}
+	w.AppendTracker(bar)
 	ended := make(chan struct{})
 	// Owned by the caller; ends with stop, which waits for it.
 	go func() {
 		defer close(ended)
 		w.Render()
 	}()
-	tell = func(s bench.Step) {
-		tracker.UpdateTotal(int64(s.All))
-		tracker.SetValue(int64(s.Done))
-		tracker.UpdateMessage(fmt.Sprintf("%s %s, %s", s.Scenario, s.Contender, s.What))
-	}
-	return tell, func() {
-		tracker.MarkAsDone()
+	return bar, func() {
+		bar.MarkAsDone()
 		w.Stop()
 		<-ended
 	}

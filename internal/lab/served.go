@@ -24,9 +24,12 @@ import (
 const (
 	Vigil      = "vigil"
 	NATSServer = "nats-server"
+	// NATSCluster is three nats-servers, each on a host of its own. Only the
+	// matrix knows it.
+	NATSCluster = "nats-cluster"
 )
 
-// Brokers lists them in the order in which results are shown.
+// Brokers lists those of the incident in the order in which results are shown.
 func Brokers() []string { return []string{Vigil, NATSServer} }
 
 // startTimeout bounds how long a broker may take to listen.
@@ -42,6 +45,19 @@ func command(name string) fault.Command {
 	return fault.Command{Args: []string{ServeCommand, name, fault.AddrPlaceholder}}
 }
 
+// What a lame duck is given.
+const (
+	lameDuckGrace    = time.Second
+	lameDuckDuration = 3 * time.Second
+)
+
+// The flags of the serve command that the matrix needs.
+const (
+	LameDuckFlag = "lame-duck"
+	ClusterFlag  = "cluster"
+	RoutesFlag   = "routes"
+)
+
 // ServeOptions are what a served broker may be asked for besides its defaults.
 type ServeOptions struct {
 	// PingInterval is how long a client is silent before it is pinged. 0 is the
@@ -51,6 +67,9 @@ type ServeOptions struct {
 	// routes, and Routes those of the other servers. "" is no cluster.
 	Cluster string
 	Routes  []string
+	// LameDuck makes the broker announce its end when it is told to end, and go
+	// between lameDuckGrace and lameDuckDuration later.
+	LameDuck bool
 	// CPUProfile is the file that a profile of the process is written to when
 	// it is told to end. "" is none.
 	CPUProfile string
@@ -116,9 +135,13 @@ func listen(name, addr string, o ServeOptions) (url string, stop func(), err err
 		if o.Cluster != "" {
 			return "", nil, fmt.Errorf("lab: serve %s: it knows no clusters", name)
 		}
-		b, err := broker.Start(broker.Config{Host: host, Port: port, PingInterval: o.PingInterval})
+		b, err := broker.Start(broker.Config{Host: host, Port: port, PingInterval: o.PingInterval,
+			LameDuckGrace: lameDuckGrace, LameDuckDuration: lameDuckDuration})
 		if err != nil {
 			return "", nil, err
+		}
+		if o.LameDuck {
+			return b.URL(), func() { _ = b.LameDuck(context.Background()) }, nil
 		}
 		return b.URL(), func() { _ = b.Shutdown(context.Background()) }, nil
 	case NATSServer:
@@ -128,7 +151,8 @@ func listen(name, addr string, o ServeOptions) (url string, stop func(), err err
 }
 
 func listenNATS(host string, port int, o ServeOptions) (url string, stop func(), err error) {
-	options := &server.Options{Host: host, Port: port, PingInterval: o.PingInterval, NoSigs: true, NoLog: true}
+	options := &server.Options{Host: host, Port: port, PingInterval: o.PingInterval, NoSigs: true, NoLog: true,
+		LameDuckGracePeriod: lameDuckGrace, LameDuckDuration: lameDuckDuration}
 	if o.Cluster != "" {
 		if err := cluster(options, o); err != nil {
 			return "", nil, fmt.Errorf("lab: serve %s: %w", NATSServer, err)
@@ -143,6 +167,9 @@ func listenNATS(host string, port int, o ServeOptions) (url string, stop func(),
 	if !s.ReadyForConnections(startTimeout) {
 		s.Shutdown()
 		return "", nil, fmt.Errorf("lab: serve %s on %s:%d: not ready within %v; is the port in use?", NATSServer, host, port, startTimeout)
+	}
+	if o.LameDuck {
+		return s.ClientURL(), s.LameDuckShutdown, nil
 	}
 	return s.ClientURL(), s.Shutdown, nil
 }
