@@ -60,24 +60,26 @@ var allowed = map[string]struct {
 	reason string
 }{
 	"vigil/heartbeat":        {reason: "detectors are pure: usable by anyone, testable without a clock"},
+	"vigil/auth":             {reason: "who a client is, is known without a connection, and without a module of others"},
 	"vigil/internal/wire":    {reason: "one codec for both ends cannot lean on either"},
 	"vigil/internal/subject": {reason: "a grammar needs nothing"},
+	"vigil/internal/pki":     {reason: "certificates know nothing of what they are for"},
 	"vigil/internal/memnet":  {reason: "a test network must not know what runs over it"},
 	"vigil/broker": {
 		ours:   []string{"vigil/internal/wire", "vigil/internal/subject", "vigil/heartbeat"},
 		reason: "the broker is embeddable: it never knows the clients, and needs no module of others",
 	},
 	"vigil/internal/link": {
-		ours:   []string{"vigil/internal/wire", "vigil/heartbeat"},
+		ours:   []string{"vigil/internal/wire", "vigil/heartbeat", "vigil/auth"},
 		others: []string{"golang.org/x/sys"},
 		reason: "the link never knows the broker; x/sys is for TCP_INFO",
 	},
 	"vigil/subscriber": {
-		ours:   []string{"vigil/internal/link", "vigil/internal/subject", "vigil/internal/wire", "vigil/heartbeat", "vigil/publisher"},
+		ours:   []string{"vigil/internal/link", "vigil/internal/subject", "vigil/internal/wire", "vigil/heartbeat", "vigil/auth", "vigil/publisher"},
 		reason: "clients never import the broker",
 	},
 	"vigil/publisher": {
-		ours:   []string{"vigil/internal/link", "vigil/internal/subject", "vigil/internal/wire", "vigil/heartbeat"},
+		ours:   []string{"vigil/internal/link", "vigil/internal/subject", "vigil/internal/wire", "vigil/heartbeat", "vigil/auth"},
 		reason: "clients never import the broker, nor the publisher the subscriber",
 	},
 	"vigil/internal/fault": {
@@ -85,8 +87,34 @@ var allowed = map[string]struct {
 		reason: "faults are made to processes and packets, whoever sends them",
 	},
 	"vigil/internal/cli": {
-		others: []string{"github.com/spf13/cobra", "golang.org/x/term"},
+		others: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term"},
 		reason: "the edge of the programs knows nothing of what they do",
+	},
+	"vigil/internal/front": {
+		ours:   []string{"vigil/internal/wire", "vigil/internal/subject", "vigil/internal/memnet"},
+		others: []string{"golang.org/x/sys"},
+		reason: "what stands in front of a broker knows its protocol, not which it is; x/sys is for socket filters",
+	},
+	"vigil/internal/embedded": {
+		ours:   []string{"vigil/broker", "vigil/internal/front"},
+		reason: "it joins the two, which know nothing of each other",
+	},
+	"vigil/internal/control": {
+		ours:   []string{"vigil/internal/front"},
+		reason: "it makes faults, to whichever broker",
+	},
+	"vigil/broker/brokertest": {
+		ours:   []string{"vigil/broker", "vigil/internal/embedded", "vigil/internal/front"},
+		reason: "a test that wants Vigil's broker links nothing of others",
+	},
+	"vigil/broker/brokertest/natstest": {
+		ours:   []string{"vigil/broker/brokertest"},
+		others: []string{"github.com/nats-io/"},
+		reason: "only those who want nats-server link it",
+	},
+	"vigil/integration/orders": {
+		others: []string{"github.com/nats-io/nats.go"},
+		reason: "an application as people have it: it knows nothing of Vigil",
 	},
 	"vigil/internal/lab": {
 		ours:   []string{"vigil/broker", "vigil/subscriber", "vigil/publisher", "vigil/heartbeat", "vigil/internal/fault", "vigil/internal/wire"},
@@ -99,8 +127,8 @@ var allowed = map[string]struct {
 		reason: "who measures brokers knows them as processes and bytes alone, all alike: not ours better than others",
 	},
 	"vigil/cmd/vigil": {
-		ours: []string{"vigil/broker", "vigil/subscriber", "vigil/publisher", "vigil/heartbeat",
-			"vigil/internal/cli", "vigil/internal/subject"},
+		ours: []string{"vigil/broker", "vigil/subscriber", "vigil/publisher", "vigil/heartbeat", "vigil/auth",
+			"vigil/internal/cli", "vigil/internal/subject", "vigil/internal/embedded", "vigil/internal/front", "vigil/internal/control"},
 		others: []string{"github.com/spf13/cobra", "github.com/spf13/pflag"},
 		reason: "the lean program",
 	},
@@ -148,6 +176,7 @@ func TestImports(t *testing.T) {
 var pure = []string{
 	"heartbeat/*.go", "internal/wire/*.go", "internal/subject/*.go",
 	"broker/router.go", "broker/session.go",
+	"internal/front/condition.go", "internal/front/path.go", "internal/front/tap.go", "internal/front/messages.go",
 	"internal/link/backoff.go", "internal/link/pool.go",
 	"internal/fault/impairment.go", "internal/fault/line.go",
 	"internal/bench/flow.go", "internal/bench/histogram.go", "internal/bench/message.go", "internal/bench/numbered.go", "internal/bench/replies.go",

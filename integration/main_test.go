@@ -26,7 +26,7 @@ const brokerEnv = "VIGIL_INTEGRATION_BROKER"
 const routesEnv = "VIGIL_INTEGRATION_ROUTES"
 
 // feedEnv makes that broker publish numbers to this subject from its own host,
-// where no cut reaches.
+// where no cut reaches; ":1000" behind it makes each message that long.
 const feedEnv = "VIGIL_INTEGRATION_FEED"
 
 // requireEnv makes tests fail that would be skipped for want of namespaces.
@@ -42,6 +42,9 @@ func TestMain(m *testing.M) {
 	if name := os.Getenv(brokerEnv); name != "" {
 		os.Exit(serve(name))
 	}
+	if url := os.Getenv(clientEnv); url != "" {
+		os.Exit(subscribe(url))
+	}
 	os.Exit(fault.RunIsolated(func() int { return run(m) }))
 }
 
@@ -54,7 +57,13 @@ func serve(name string) int {
 	if subject := os.Getenv(feedEnv); subject != "" {
 		go feedFromWithin(os.Args[1], subject)
 	}
-	if err := lab.Serve(name, os.Args[1], o, os.Stdout); err != nil {
+	err := error(nil)
+	if files, secure := strings.CutPrefix(name, secureBroker+"\n"); secure {
+		err = serveSecurely(strings.Split(files, "\n"), os.Args[1])
+	} else {
+		err = lab.Serve(name, os.Args[1], o, os.Stdout)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -68,8 +77,11 @@ func feedFromWithin(addr, subject string) {
 		fmt.Fprintln(os.Stderr, "feed:", err)
 		return
 	}
+	subject, length, _ := strings.Cut(subject, ":")
+	size, _ := strconv.Atoi(length) // 0 for none
+	padding := strings.Repeat("x", size)
 	for n := 0; ; n++ {
-		if err := pub.Publish(context.Background(), subject, strconv.AppendInt(nil, int64(n), 10)); err != nil {
+		if err := pub.Publish(context.Background(), subject, fmt.Appendf(nil, "%d %s", n, padding)); err != nil {
 			fmt.Fprintln(os.Stderr, "feed:", err)
 			return
 		}
@@ -141,7 +153,7 @@ func needPackets(t *testing.T) {
 func withoutOurs() []string {
 	var env []string
 	for _, e := range os.Environ() {
-		if !strings.HasPrefix(e, "VIGIL_") && !strings.HasPrefix(e, "NATS_URL=") {
+		if !strings.HasPrefix(e, "VIGIL_") && !strings.HasPrefix(e, "NATS_") {
 			env = append(env, e)
 		}
 	}

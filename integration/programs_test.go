@@ -56,7 +56,8 @@ func start(t *testing.T, stdin io.Reader, name string, args ...string) *program 
 	must(t, err)
 	p := &program{ended: make(chan struct{})}
 	p.cmd = exec.Command(filepath.Join(dir, name), args...)
-	p.cmd.Env, p.cmd.Stdin = withoutOurs(), stdin
+	// Without the contexts of whoever runs the tests.
+	p.cmd.Env, p.cmd.Stdin = append(withoutOurs(), "XDG_CONFIG_HOME="+dir), stdin
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.err
 	p.cmd.SysProcAttr = attributes()
 	started := make(chan error, 1)

@@ -2,10 +2,12 @@ package publisher
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"net"
 	"time"
 
+	"vigil/auth"
 	"vigil/heartbeat"
 	"vigil/internal/link"
 )
@@ -74,6 +76,21 @@ type Config struct {
 	// needs the permission to publish and subscribe to "_INBOX.>".
 	RoutedProbe time.Duration
 
+	// Auth says who the client is to brokers whose URL does not: auth.Password,
+	// auth.Credentials and others. It is asked at each attempt, so that renewed
+	// credentials are used by the next one. Nil is nobody.
+	Auth auth.Method
+
+	// TLS, when not nil, demands TLS of every broker, as a tls:// URL does, and
+	// says how: RootCAs, Certificates. ServerName, if empty, is the host of the
+	// URL. Nil is the system's CAs, for when a URL or a broker demands TLS. Once
+	// TLS was demanded, no connection is in plain text again.
+	TLS *tls.Config
+
+	// TLSFirst does the TLS handshake before the broker says a word, as brokers
+	// with handshake_first want it. It implies TLS.
+	TLSFirst bool
+
 	// KeepTrying makes Connect try again until its context ends, instead of
 	// asking every server once.
 	KeepTrying bool
@@ -109,7 +126,8 @@ func (c Config) link() link.Config {
 	return link.Config{
 		Name: c.Name, Heartbeat: c.Heartbeat, OnEvent: c.OnEvent, Logger: c.Logger, Dial: c.Dial,
 		AttemptTimeout: c.AttemptTimeout, RetryBase: c.RetryBase, RetryCap: c.RetryCap,
-		KeepTrying: c.KeepTrying, NoStandby: c.NoStandby, RoutedProbe: c.RoutedProbe, OutBuffer: c.OutBuffer, AwayBuffer: c.AwayBuffer,
+		Auth: c.Auth, TLS: c.TLS, TLSFirst: c.TLSFirst, KeepTrying: c.KeepTrying, NoStandby: c.NoStandby, RoutedProbe: c.RoutedProbe,
+		OutBuffer: c.OutBuffer, AwayBuffer: c.AwayBuffer,
 		AwayAge: c.AwayAge, KeepUnconfirmed: c.KeepUnconfirmed, Resend: c.Confirmed,
 	}
 }

@@ -37,6 +37,12 @@
 // once it goes on, beside the new connection: unconfirmed messages can then
 // arrive behind later ones.
 //
+// # Who may listen in
+//
+// Config.Auth says who the client is: see package auth. A tls:// URL, Config.TLS
+// or a broker that demands it brings TLS, and then no connection is in plain text
+// again.
+//
 // # What is refused
 //
 // Subjects, replies and headers that could not be sent, or would be read as

@@ -11,7 +11,9 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 
+	"vigil/auth"
 	"vigil/broker"
+	"vigil/internal/pki"
 	"vigil/publisher"
 	"vigil/subscriber"
 )
@@ -267,5 +269,32 @@ func BenchmarkRequest(b *testing.B) {
 		if _, err := pub.Request(b.Context(), "echo", data); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// Auth and TLS are the subscriber's, in whose tests they are tried in full.
+func TestAuthAndTLS(t *testing.T) {
+	ca := pki.New(t)
+	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true,
+		Authorization: "t0ken", TLS: true, TLSConfig: ca.Server("127.0.0.1")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go s.Start()
+	if !s.ReadyForConnections(10 * time.Second) {
+		t.Fatal("nats-server did not start")
+	}
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	url := "tls://" + s.Addr().String()
+	pub := connect(t, url, publisher.Config{Auth: auth.Token("t0ken"), TLS: ca.Client()})
+	if err := pub.Publish(within(t), "a", nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := pub.Flush(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	_, err = publisher.Connect(within(t), url, publisher.Config{Auth: auth.Token("wrong"), TLS: ca.Client()})
+	if refused, ok := errors.AsType[*publisher.AuthError](err); !ok || refused.Source != "the token" {
+		t.Errorf("%v", err)
 	}
 }

@@ -56,6 +56,14 @@
 //     drops the newest messages, counts them in [Stats] and tells with an
 //     EventSlowConsumer.
 //
+// # Who may listen in
+//
+// Config.Auth says who the client is: see package auth. A tls:// URL, Config.TLS
+// or a broker that demands it brings TLS, and then no connection is in plain text
+// again, neither to another broker nor after a loss. What is wrong is an
+// [AuthError] or a [TLSError], which say what to look at; the subscriber goes on
+// trying, since credentials are renewed and brokers repaired.
+//
 // # Ending
 //
 // Drain ends without losing a message that the broker had sent; Close ends at

@@ -37,8 +37,8 @@ type Subscriber struct {
 
 // Connect connects to the first of the brokers that answers, in the order
 // given, and keeps connected until Close. url is one URL or several separated
-// by commas: nats://[user[:password]@]host[:port], where nats:// and the port
-// 4222 may be left out; a user without a password is a token. ctx bounds this
+// by commas: nats://[user[:password]@]host[:port], or tls:// for TLS, where
+// nats:// and the port 4222 may be left out; a user without a password is a token. ctx bounds this
 // call alone.
 //
 // It returns a *URLError for a bad URL and a *ConnectError when no broker

@@ -350,7 +350,7 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("queue %q: %v", queue, err)
 		}
 	}
-	if _, err := subscriber.Connect(within(t), "tls://x", subscriber.Config{}); !errors.Is(err, subscriber.ErrTLS) {
+	if _, err := subscriber.Connect(within(t), "tls"+strings.TrimPrefix(urlOf(b), "nats"), subscriber.Config{}); !errors.Is(err, subscriber.ErrNoTLS) {
 		t.Errorf("tls: %v", err)
 	}
 	url := urlOf(b)

@@ -66,6 +66,8 @@ const (
 	CauseNotDelivering = link.CauseNotDelivering // stale: found by RoutedProbe
 	CauseStale         = link.CauseStale         // stale, the platform tells no more
 	CauseServerError   = link.CauseServerError   // -ERR, then closed
+	CauseAuth          = link.CauseAuth          // not authorized, or not any longer
+	CauseTLS           = link.CauseTLS           // no TLS, or no agreement in it
 	CauseProtocol      = link.CauseProtocol      // not the NATS protocol
 	CauseLameDuck      = link.CauseLameDuck      // left before the broker stops
 	CauseUser          = link.CauseUser          // Close was called
@@ -78,7 +80,8 @@ const (
 type Loss = link.Loss
 
 // TCPEvidence is what the kernel knew at the verdict: Known, Unacked, Backoff,
-// Retransmits, SinceAck, ZeroWindow, Probes, Unsent. It is the type of Loss.TCP.
+// Retransmits, SinceAck, ZeroWindow, Probes, Unsent, RTT, Sent, Resent. It is
+// the type of Loss.TCP and Status.TCP.
 type TCPEvidence = link.TCPEvidence
 
 // Evidence is what the heartbeat knew. It is the type of Loss.Evidence.
@@ -104,7 +107,7 @@ const (
 )
 
 // Status is how the connection is at one moment: State, Since, Server,
-// ServerName, ServerVersion, LastHeard, RTT, PongAge, Promise, Evidence,
+// ServerName, ServerVersion, TLS, LastHeard, RTT, TCP, PongAge, Promise, Evidence,
 // Attempt, Next, Loss,
 // Queued, Unconfirmed.
 type Status = link.Status
@@ -122,6 +125,11 @@ type (
 	ConnectError = link.ConnectError
 	// URLError: a server URL was refused. URL, Err.
 	URLError = link.URLError
+	// AuthError: not authorized, or no credentials at hand. It is Loss.Err of a
+	// CauseAuth. Source, Text, Err.
+	AuthError = link.AuthError
+	// TLSError: TLS failed. It is Loss.Err of a CauseTLS. Err.
+	TLSError = link.TLSError
 	// ServerError: the broker said -ERR. It is Event.Err of a ServerError
 	// event. Text.
 	ServerError = link.ServerError
@@ -135,8 +143,8 @@ type (
 var (
 	// ErrClosed: Close was called.
 	ErrClosed = link.ErrClosed
-	// ErrTLS: a URL, or the broker, wants TLS.
-	ErrTLS = link.ErrTLS
+	// ErrNoTLS: a broker offers no TLS, where TLS is demanded.
+	ErrNoTLS = link.ErrNoTLS
 	// ErrAwayBufferFull: a reply was not taken, since there is no connection
 	// and the buffer for that time is full.
 	ErrAwayBufferFull = link.ErrAwayBufferFull

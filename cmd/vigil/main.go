@@ -4,60 +4,54 @@
 //	vigil broker                 serve on 127.0.0.1:4222
 //	vigil sub 'orders.>'         print what is published, and what the connection goes through
 //	vigil pub orders.new hello   publish
+//	vigil req time.in paris      ask, and print the reply
+//	vigil reply time.in noon     answer
+//	vigil ping                   round-trip times, the kernel's too, and the connection's state
+//	vigil check connection       for a monitor: Nagios and Prometheus
+//	vigil test-broker            serve for tests, with faults over HTTP
 //
-// The clients work against Vigil's broker and against any NATS server.
+// The clients work against Vigil's broker and against any NATS server, and take
+// the flags, environment and contexts of the nats tool.
 package main
 
 import (
-	"errors"
-	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"vigil/internal/cli"
-	"vigil/subscriber"
 )
 
-func main() {
+func main() { os.Exit(cli.Run(rootCommand())) }
+
+func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "vigil",
 		Short: "A NATS broker, and clients that notice when a broker has silently gone",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Long: `A NATS broker, and clients that notice when a broker has silently gone.
+
+The clients work against this broker and against any NATS server. They take the
+flags and environment of the nats tool, and its contexts from
+~/.config/nats/context: a flag goes before the environment, and that before the
+context. The variables are NATS_URL, NATS_USER, NATS_PASSWORD, NATS_TOKEN,
+NATS_CREDS, NATS_NKEY, NATS_JWT with NATS_SEED, NATS_CERT, NATS_KEY, NATS_CA and
+NATS_CONTEXT.
+
+Exit statuses: 0 done, 1 failed, 2 a wrong command line, 3 not in time, 4 nobody
+answers on the subject, 130 interrupted. Those of vigil check are a monitor's.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(brokerCommand(), subCommand(), pubCommand())
-	os.Exit(cli.Run(root))
+	root.AddCommand(brokerCommand(), subCommand(), pubCommand(), reqCommand(), replyCommand(), pingCommand(), checkCommand(), testBrokerCommand(), manCommand())
+	return root
 }
 
-// clientFlags are what both clients' commands take.
-type clientFlags struct {
-	server string
-	within string
-}
-
-func (f *clientFlags) register(cmd *cobra.Command) {
-	server := os.Getenv("NATS_URL")
-	if server == "" {
-		server = "nats://127.0.0.1:4222"
+func manCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "man",
+		Short:   "Write the manual page to standard output",
+		Example: "  vigil man > /usr/local/share/man/man1/vigil.1\n  vigil man | man -l -",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cli.WriteMan(cmd.OutOrStdout(), cmd.Root()) },
 	}
-	cmd.Flags().StringVarP(&f.server, "server", "s", server, "broker's URL, or several separated by commas; $NATS_URL is its default")
-	cmd.Flags().StringVar(&f.within, "within", "2s", `notice a vanished broker within this time; "lesson" is the lesson's 10 s + 3 × 3 s`)
-}
-
-// show tells an event on standard error as it happens. That the program itself
-// closed is no news, unless something was left unsent.
-func show(e subscriber.Event) {
-	if e.Kind == subscriber.EventClosed && e.Unconfirmed.Messages == 0 {
-		return
-	}
-	fmt.Fprintf(os.Stderr, "%s  %v\n", e.At.Format("15:04:05.000"), e)
-}
-
-// connectError makes a wrong URL a wrong command line.
-func connectError(err error) error {
-	if wrong, ok := errors.AsType[*subscriber.URLError](err); ok {
-		return &cli.UsageError{Err: wrong}
-	}
-	return err
 }

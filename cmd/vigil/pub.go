@@ -6,9 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,72 +19,49 @@ import (
 // a broker can be configured to take.
 const maxLine = 64 << 20
 
-type pubFlags struct {
-	clientFlags
-	count int
-	every time.Duration
+// sourceFlags say what messages there are to send.
+type sourceFlags struct {
+	headers []string
+	count   int
+	every   time.Duration
 }
 
-func pubCommand() *cobra.Command {
-	var f pubFlags
-	cmd := &cobra.Command{
-		Use:   "pub SUBJECT [DATA|-]",
-		Short: "Publish DATA, or each line of standard input",
-		Long: `Publish DATA to SUBJECT; with - each line of standard input is a message, without
-DATA the message is empty. {n} in DATA is replaced by the message's number.
-
-While there is no connection, messages are kept in a bounded buffer and sent
-when the broker is back.`,
-		Example: `  vigil pub orders.new hello
-  vigil pub ticks 'tick {n}' --every 100ms --count 0
-  tail -f log | vigil pub logs -`,
-		Args: cobra.RangeArgs(1, 2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			data := ""
-			if len(args) == 2 {
-				data = args[1]
-			}
-			return f.run(cmd, args[0], data)
-		},
-	}
-	f.register(cmd)
-	cmd.Flags().IntVar(&f.count, "count", 1, "publish this many times, 0 is for ever")
-	cmd.Flags().DurationVar(&f.every, "every", 0, "time between messages")
-	return cmd
+func (f *sourceFlags) register(cmd *cobra.Command, what string) {
+	flags := cmd.Flags()
+	flags.StringArrayVarP(&f.headers, "header", "H", nil, "add a header, `key:value`; may be repeated")
+	flags.IntVar(&f.count, "count", 1, what+" this `many` times, 0 is for ever")
+	flags.DurationVar(&f.every, "every", 0, "`time` between messages")
+	flags.DurationVar(&f.every, "sleep", 0, "`time` between messages, as --every")
 }
 
-func (f *pubFlags) run(cmd *cobra.Command, to, data string) error {
+// source returns the header and what returns each payload; io.EOF is the end.
+func (f *sourceFlags) source(cmd *cobra.Command, to string, args []string) (publisher.Header, func() ([]byte, error), error) {
 	if err := subject.Check(to); err != nil {
-		return &cli.UsageError{Err: err}
+		return nil, nil, &cli.UsageError{Err: err}
 	}
 	if f.count < 0 || f.every < 0 {
-		return cli.Usagef("--count and --every: want 0 or more")
+		return nil, nil, cli.Usagef("--count and --every: want 0 or more")
 	}
-	if data == "-" && cmd.Flags().Changed("count") {
-		return cli.Usagef("--count: standard input has as many messages as lines")
-	}
-	beat, err := f.heartbeat()
+	header, err := parseHeaders(f.headers)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	ctx := cmd.Context()
-	pub, err := publisher.Connect(ctx, f.server, publisher.Config{Name: "vigil pub", Heartbeat: beat, OnEvent: show})
-	if err != nil {
-		return connectError(err)
+	data := ""
+	if len(args) > 0 {
+		data = args[0]
 	}
-	defer pub.Close()
-	next := repeat(data, f.count)
-	if data == "-" {
-		next = lines(os.Stdin)
+	if data != "-" {
+		return header, repeat(data, f.count), nil
 	}
-	if err := f.publish(ctx, pub, to, next); err != nil {
-		return err
+	if cmd.Flags().Changed("count") {
+		return nil, nil, cli.Usagef("--count: standard input has as many messages as lines")
 	}
-	return pub.Flush(ctx)
+	f.count = 0
+	return header, lines(cmd.InOrStdin()), nil
 }
 
-// publish sends what next returns until that ends.
-func (f *pubFlags) publish(ctx context.Context, pub *publisher.Publisher, to string, next func() ([]byte, error)) error {
+// each calls send with each payload, at the pace asked for.
+func (f *sourceFlags) each(ctx context.Context, next func() ([]byte, error), send func(data []byte) error) error {
 	var tick <-chan time.Time
 	if f.every > 0 {
 		ticker := time.NewTicker(f.every)
@@ -109,13 +83,92 @@ func (f *pubFlags) publish(ctx context.Context, pub *publisher.Publisher, to str
 				return ctx.Err()
 			}
 		}
-		if err := pub.Publish(ctx, to, data); err != nil {
+		if err := send(data); err != nil {
 			return err
 		}
 	}
 }
 
-// repeat returns data with its number filled in, count times, 0 for ever.
+type pubFlags struct {
+	clientFlags
+	sourceFlags
+	reply   string
+	timeout time.Duration
+}
+
+func pubCommand() *cobra.Command {
+	var f pubFlags
+	cmd := &cobra.Command{
+		Use:     "pub SUBJECT [DATA|-]",
+		Aliases: []string{"publish"},
+		Short:   "Publish DATA, or each line of standard input",
+		Long: `Publish DATA to SUBJECT; with - each line of standard input is a message, without
+DATA the message is empty. {n} in DATA is replaced by the message's number; so
+are {{Count}}, {{Time}}, {{TimeStamp}}, {{Unix}}, {{UnixNano}} and {{ID}}.
+
+While there is no connection, messages are kept in a bounded buffer and sent
+when the broker is back. It ends when the broker has confirmed the last one.`,
+		Example: `  vigil pub orders.new hello
+  vigil pub orders.new hello -H 'Trace-Id: 7' --reply orders.answers
+  vigil pub ticks 'tick {n}' --every 100ms --count 0
+  tail -f log | vigil pub logs -`,
+		Args: cobra.RangeArgs(1, 2),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0], args[1:]) },
+	}
+	f.clientFlags.register(cmd)
+	f.sourceFlags.register(cmd, "publish")
+	flags := cmd.Flags()
+	flags.StringVar(&f.reply, "reply", "", "`subject` for replies")
+	flags.DurationVar(&f.timeout, "timeout", 0, "how `long` to wait at the end for the broker to confirm, 0 is for ever")
+	return cmd
+}
+
+func (f *pubFlags) run(cmd *cobra.Command, to string, args []string) error {
+	header, next, err := f.source(cmd, to, args)
+	if err != nil {
+		return err
+	}
+	if f.reply != "" {
+		if err := subject.Check(f.reply); err != nil {
+			return cli.Usagef("--reply: %v", err)
+		}
+	}
+	if f.timeout < 0 {
+		return cli.Usagef("--timeout %v: want 0 or more", f.timeout)
+	}
+	conn, err := f.connection()
+	if err != nil {
+		return err
+	}
+	ctx := cmd.Context()
+	pub, err := conn.publisher(ctx, "vigil pub")
+	if err != nil {
+		return err
+	}
+	defer pub.Close()
+	shown := newProgress(f.console, f.count)
+	defer shown.end()
+	m := publisher.Msg{Subject: to, Reply: f.reply, Header: header}
+	err = f.each(ctx, next, func(data []byte) error {
+		m.Data = data
+		err := pub.PublishMsg(ctx, &m)
+		if err == nil {
+			shown.step()
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := bounded(ctx, f.timeout)
+	defer cancel()
+	if err := pub.Flush(ctx); err != nil {
+		return fmt.Errorf("wait for the broker to confirm: %w", err)
+	}
+	return nil
+}
+
+// repeat returns data with what it asks for filled in, count times, 0 for ever.
 func repeat(data string, count int) func() ([]byte, error) {
 	n := 0
 	return func() ([]byte, error) {
@@ -123,7 +176,7 @@ func repeat(data string, count int) func() ([]byte, error) {
 			return nil, io.EOF
 		}
 		n++
-		return []byte(strings.ReplaceAll(data, "{n}", strconv.Itoa(n))), nil
+		return []byte(fill(data, n, time.Now())), nil
 	}
 }
 

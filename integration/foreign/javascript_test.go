@@ -43,7 +43,7 @@ var modules = sync.OnceValues(func() (dir string, err error) {
 		return "", err
 	}
 	installed = dir
-	for _, name := range []string{"package.json", "package-lock.json", ".npmrc", "core.mjs"} {
+	for _, name := range []string{"package.json", "package-lock.json", ".npmrc", "core.mjs", "suite.mjs", "testbroker.mjs"} {
 		text, err := os.ReadFile(filepath.Join("js", name))
 		if err != nil {
 			return "", err

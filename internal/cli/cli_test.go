@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -10,6 +11,18 @@ import (
 
 	"github.com/spf13/cobra"
 )
+
+// A monitor takes status 2 for something else than a wrong command line.
+func TestUsageStatus(t *testing.T) {
+	root := &cobra.Command{Use: "prog", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return Usagef("no") }}
+	SetUsageStatus(root, 3)
+	for _, args := range [][]string{nil, {"--nope"}, {"x"}} {
+		root.SetArgs(args)
+		if status := Run(root); status != 3 {
+			t.Errorf("%v: status %d", args, status)
+		}
+	}
+}
 
 // run runs a command line and returns its status and what it wrote to standard
 // error.
@@ -49,6 +62,9 @@ func TestStatus(t *testing.T) {
 		{"what cannot be obeyed", Usagef("bad %d", 7), nil, Usage, "prog: bad 7 (see 'prog --help')\n"},
 		{"an unknown flag", nil, []string{"--nope"}, Usage, "prog: unknown flag: --nope (see 'prog --help')\n"},
 		{"an argument too many", nil, []string{"x"}, Usage, "prog: unknown command \"x\" for \"prog\" (see 'prog --help')\n"},
+		{"a status of its own", &StatusError{NoResponders, errors.New("nobody")}, nil, NoResponders, "prog: nobody\n"},
+		{"a status that says all", fmt.Errorf("check: %w", &StatusError{Status: 2}), nil, 2, ""},
+		{"not in time", fmt.Errorf("wait: %w", context.DeadlineExceeded), nil, Timeout, "prog: wait: context deadline exceeded\n"},
 		{"canceled, but not by a signal", context.Canceled, nil, Failed, "prog: context canceled\n"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 
 func connectTCP(t testing.TB) *Link {
 	t.Helper()
-	p := newTCPPeer(t, true)
+	p := newTCPPeer(t, true, nil)
 	l, err := Connect(t.Context(), p.url(), Config{})
 	if err != nil {
 		t.Fatal(err)

@@ -45,6 +45,12 @@ const (
 	CauseStale
 	// CauseServerError: the broker said -ERR and closed.
 	CauseServerError
+	// CauseAuth: the broker does not let us in, or not any longer, or there are
+	// no credentials at hand. Loss.Err is an *AuthError.
+	CauseAuth
+	// CauseTLS: the broker offers no TLS, or we and it do not agree in TLS, on
+	// certificates for example. Loss.Err is a *TLSError, or wraps ErrNoTLS.
+	CauseTLS
 	// CauseProtocol: what came is not the NATS protocol.
 	CauseProtocol
 	// CauseLameDuck: the broker announced that it will stop, and another one
@@ -67,6 +73,8 @@ var causeNames = [...]string{
 	CauseNotDelivering: "broker answers, but does not deliver",
 	CauseStale:         "nobody answers",
 	CauseServerError:   "server error",
+	CauseAuth:          "not authorized",
+	CauseTLS:           "TLS failed",
 	CauseProtocol:      "protocol violation",
 	CauseLameDuck:      "server is about to stop (lame duck)",
 	CauseUser:          "closed by the user",
@@ -139,8 +147,12 @@ func (l *Loss) Error() string {
 		return text + ")"
 	case l.Cause == CauseServerError:
 		return "server error: '" + l.Text + "'"
-	case l.Err != nil && (l.Cause == CauseUnknown || l.Cause == CauseProtocol || l.Cause == CauseTimeout):
-		return l.Cause.String() + ": " + l.Err.Error()
+	}
+	switch l.Cause {
+	case CauseUnknown, CauseProtocol, CauseTimeout, CauseAuth, CauseTLS:
+		if l.Err != nil {
+			return l.Cause.String() + ": " + l.Err.Error()
+		}
 	}
 	return l.Cause.String()
 }

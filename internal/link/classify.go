@@ -37,6 +37,13 @@ type TCPEvidence struct {
 	// Unsent counts the bytes that wait in our kernel.
 	Unsent int
 
+	// RTT is the kernel's own smoothed round-trip time, that of segments and
+	// their acknowledgements: what a PING takes longer is the peer's process and
+	// our own.
+	RTT time.Duration
+	// Sent counts all segments of the connection, Resent those sent again.
+	Sent, Resent int
+
 	segments uint32 // received in all
 }
 
@@ -91,6 +98,8 @@ func causeOf(err error) Cause {
 		return CauseReset
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return CauseRefused
+	case isAlert(err):
+		return CauseTLS
 	}
 	return CauseUnknown
 }

@@ -2,12 +2,14 @@ package link
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"time"
 
+	"vigil/auth"
 	"vigil/heartbeat"
 )
 
@@ -80,6 +82,19 @@ type Config struct {
 	// unacknowledged.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
+	// Auth says who we are to servers whose URL does not. It is asked at each
+	// attempt. Nil is nobody.
+	Auth auth.Method
+
+	// TLS, when not nil, demands TLS of every server, as a tls:// URL does, and
+	// says how. ServerName, if empty, is the host of the URL. Nil is the system's
+	// CAs, for when TLS is demanded otherwise.
+	TLS *tls.Config
+
+	// TLSFirst does the TLS handshake before the broker says a word, as brokers
+	// with handshake_first want it. It implies TLS.
+	TLSFirst bool
+
 	// AttemptTimeout bounds one attempt, dialling and handshake together. 0 is
 	// DefaultAttemptTimeout.
 	AttemptTimeout time.Duration
@@ -149,6 +164,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Dial == nil {
 		c.Dial = (&net.Dialer{KeepAlive: -1}).DialContext
+	}
+	if c.TLSFirst && c.TLS == nil {
+		c.TLS = new(tls.Config)
 	}
 	if c.slept == nil {
 		c.slept = suspended

@@ -1,6 +1,8 @@
 package link
 
 import (
+	"crypto/tls"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -14,7 +16,7 @@ import (
 type conn struct {
 	// Fixed after construction.
 	link   *Link
-	nc     net.Conn
+	nc     net.Conn // the transport: looked at and closed, not read from nor written to
 	server server
 
 	wake   chan struct{} // holds a token when the idle writer shall look
@@ -48,6 +50,11 @@ type conn struct {
 	lameDuck    bool   // it was announced
 	lastErr     string // text of the last -ERR that ends a connection
 
+	// Set by the greeter before the reader starts.
+	stream   io.ReadWriter // what the protocol runs over: TLS, or the socket
+	tls      *tls.Conn     // nil for plain text
+	identity string        // where the credentials offered are from
+
 	// Set by the greeter before the reader starts; renewed by the reader, with
 	// link.mu held, while the connection is no more than a standby.
 	info *wire.InfoLine
@@ -56,6 +63,7 @@ type conn struct {
 
 	// Set by the greeter when the PONG of the greeting came.
 	confirmedAt time.Time
+	tlsVersion  string // "TLS 1.3" or the like, "" for plain text
 
 	// Owned by the writer; read by the supervisor when it has ended.
 	front   []byte // operations that go before the next chunk
@@ -80,10 +88,12 @@ func newConn(l *Link, nc net.Conn, s server) *conn {
 		poke:   make(chan struct{}, 1),
 		doubt:  make(chan bool, 1),
 		ducked: make(chan struct{}, 1),
-		hints:  hearUnreachable(nc),
+		hints:  !layered(nc) && hearUnreachable(nc),
 		gone:   make(chan struct{}),
 	}
 	c.kept.limit = l.cfg.KeepUnconfirmed
+	c.stream = &socket{nc, c}
+	c.tls, _ = nc.(*tls.Conn) // Config.Dial may have seen to it
 	c.in.init()
 	c.hear(time.Now())
 	return c
@@ -111,7 +121,11 @@ func (c *conn) giveUp(loss *Loss) {
 		}
 		c.loss = loss
 		close(c.gone)
-		c.nc.Close() // its error says nothing about a connection given up
+		// Their errors say nothing about a connection given up. TLS that
+		// Config.Dial put there would say goodbye into a socket that may be
+		// full: the socket goes first.
+		below(c.nc).Close()
+		c.nc.Close()
 	})
 }
 
@@ -127,19 +141,14 @@ func (c *conn) isHint(err error) bool {
 	return true
 }
 
-// push writes all of b, whatever the network reports meanwhile.
-func (c *conn) push(b []byte) (written int, err error) {
-	for {
-		n, err := c.nc.Write(b[written:])
-		written += n
-		if err == nil || !c.isHint(err) {
-			return written, err
-		}
-	}
-}
-
 // fail gives the connection up for an error of the transport.
-func (c *conn) fail(err error) { c.giveUp(&Loss{Cause: causeOf(err), Err: err}) }
+func (c *conn) fail(err error) {
+	loss := &Loss{Cause: causeOf(err), Err: err}
+	if loss.Cause == CauseTLS {
+		loss.Err = &TLSError{err}
+	}
+	c.giveUp(loss)
+}
 
 // isGone reports whether the connection was given up.
 func (c *conn) isGone() bool {

@@ -30,8 +30,8 @@
 // pool (whom), classify (why nobody answers), ledger (what is confirmed),
 // outQueue (what is to be sent, and what of it survives a loss), registry (what
 // to restore), inbox (what was read), routed and mutual (what the broker does
-// and hears). What acts is thin: open, greet, reader, writer, watcher, standby, move,
-// supervise.
+// and hears). What acts is thin: open, socket, greet, tls, identity, reader,
+// writer, watcher, standby, move, supervise.
 //
 // # Goroutines
 //
@@ -84,6 +84,24 @@
 // tells how long it does. This process or the whole machine may have stood
 // still: then the heartbeat starts afresh.
 //
+// # TLS
+//
+// The layers of a connection:
+//
+//	reader, writer    the protocol          conn.stream
+//	crypto/tls        once it is demanded   conn.tls
+//	socket            what is life, and what is only a hint
+//	net.Conn          Dial, TCP_INFO, Close conn.nc
+//
+// Life is heard below TLS: a record of 16 KiB may take seconds to be complete.
+// Hints end below it as well, since crypto/tls does not go on after an error. A
+// connection is given up by closing its net.Conn, without TLS's goodbye, which
+// would wait for room in the socket. A message of which TLS wrote the last
+// record in part counts as kept: nobody can decrypt that.
+//
+// TLS once demanded is never left again: see tls.go for by whom it is, and for
+// what is believed of what comes before it.
+//
 // # Locks
 //
 //  1. Link.mu: state, subscriptions, the out queue, the connection's ledger.
@@ -129,7 +147,8 @@
 //
 // # Sources
 //
-// The NATS client protocol, as nats-server 2.15 speaks it. Full jitter: M.
+// The NATS client protocol, as nats-server 2.15 speaks it. TLS 1.2 and 1.3 as
+// crypto/tls has them, RFC 5246 and 8446. Full jitter: M.
 // Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015. The
 // fates of a message during a loss, and what goes wrong when they are mixed up,
 // are from the bug reports of other clients: half-written operations replayed,

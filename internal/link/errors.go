@@ -56,10 +56,6 @@ func explain(err error) string {
 		return "connection refused; is a broker listening there?"
 	case CauseProtocol:
 		return loss.Error() + "; is that a NATS broker?"
-	case CauseServerError:
-		if strings.Contains(strings.ToLower(loss.Text), "authorization violation") {
-			return loss.Error() + "; check the user and password, or the token, in the URL"
-		}
 	}
 	return loss.Error()
 }

@@ -12,7 +12,7 @@ import (
 // version is what CONNECT tells of this client.
 const version = "0.1.0"
 
-// dial makes one attempt at a server: the transport, INFO, then CONNECT, every
+// dial makes one attempt at a server: the transport, INFO, TLS, then CONNECT, every
 // subscription if so wanted, and a PING, whose PONG says that they are in
 // effect. The reader runs when it returns a connection; the writer and the
 // watcher do not yet. The error is a *Loss.
@@ -29,13 +29,29 @@ func (l *Link) dial(ctx context.Context, s server, subscribe bool) (*conn, error
 		return nil, loss
 	}
 	c := newConn(l, nc, s)
-	stage := "connected, but no INFO came"
+	stage := ""
 	// Owned by this attempt. Ends at once, having closed the socket, or is
 	// never started; stop says which, and gone then waits for it.
 	stop := context.AfterFunc(attempt, func() { c.giveUp(l.overdue(ctx, "")) })
-	if err = c.awaitInfo(); err == nil {
+	var greeting []byte
+	if l.cfg.TLSFirst && c.tls == nil {
+		stage = "connected, but the TLS handshake did not end"
+		err = c.handshake()
+	}
+	if err == nil {
+		stage = l.beforeInfo()
+		err = c.awaitInfo()
+	}
+	if err == nil {
+		stage = "INFO came, but the TLS handshake did not end"
+		err = l.encrypt(c)
+	}
+	if err == nil {
+		stage = "INFO came, but the credentials were not at hand"
+		greeting, err = l.introduce(attempt, c)
+	}
+	if err == nil {
 		stage = "INFO came, but no PONG"
-		greeting := l.introduce(c)
 		if subscribe {
 			greeting = l.restore(c, greeting)
 		}
@@ -48,6 +64,7 @@ func (l *Link) dial(ctx context.Context, s server, subscribe bool) (*conn, error
 		<-c.gone
 	}
 	if err == nil && !c.isGone() {
+		c.noteTLS()
 		return c, nil
 	}
 	c.fail(err) // if nobody did before
@@ -72,6 +89,16 @@ func (l *Link) overdue(ctx context.Context, stage string) *Loss {
 	return &Loss{Cause: CauseTimeout, At: time.Now(), Err: fmt.Errorf("%s within %s", stage, seconds(l.cfg.AttemptTimeout))}
 }
 
+// beforeInfo is what an attempt says that gets no INFO.
+func (l *Link) beforeInfo() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.pool.tls && !l.cfg.TLSFirst {
+		return "connected, but no INFO came, as with a broker that wants TLS first,"
+	}
+	return "connected, but no INFO came"
+}
+
 // awaitInfo reads the INFO with which every broker begins.
 func (c *conn) awaitInfo() error {
 	op := &c.in.op
@@ -83,17 +110,16 @@ func (c *conn) awaitInfo() error {
 		if ok {
 			break
 		}
-		n, err := c.nc.Read(c.in.room())
+		n, err := c.stream.Read(c.in.room())
 		if n == 0 && err != nil {
 			return err
 		}
 		c.in.got(n)
-		c.hear(time.Now())
 	}
 	switch op.Kind {
 	case wire.Info:
 	case wire.Err:
-		c.giveUp(&Loss{Cause: CauseServerError, Text: string(bytes.Trim(op.Arg, "' "))})
+		c.giveUp(c.refused(string(bytes.Trim(op.Arg, "' ")), nil))
 		return c.loss
 	default:
 		return c.protocol(fmt.Errorf("%v before INFO", op.Kind))
@@ -101,9 +127,6 @@ func (c *conn) awaitInfo() error {
 	info, err := wire.ParseInfo(op.Arg)
 	if err != nil {
 		return c.protocol(err)
-	}
-	if info.TLSRequired {
-		return c.protocol(fmt.Errorf("the broker requires TLS: %w", ErrTLS))
 	}
 	c.info = info
 	return nil
@@ -123,7 +146,7 @@ func (c *conn) greet(greeting []byte) error {
 	l.mu.Lock()
 	c.ledger.ping(time.Now(), answered)
 	l.mu.Unlock()
-	if _, err := c.push(append(greeting, wire.PingLine...)); err != nil {
+	if _, err := c.stream.Write(append(greeting, wire.PingLine...)); err != nil {
 		// The broker may have said why before it closed: the reader knows.
 		<-c.gone
 		return c.loss

@@ -67,6 +67,9 @@ func (b *inbox) room() []byte {
 	return b.buf[rest:]
 }
 
+// empty reports whether everything that came was parsed.
+func (b *inbox) empty() bool { return b.start == b.end }
+
 // got notes that n bytes were read to where room said.
 func (b *inbox) got(n int) {
 	b.end += n

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -61,7 +62,7 @@ type counters struct {
 
 // Connect connects to the first of the servers that answers, tried in the
 // order given, and then keeps connected until Close. servers is a list of
-// URLs, nats://[user[:password]@]host[:port], separated by commas. ctx bounds
+// URLs, nats://[user[:password]@]host[:port] or tls://, separated by commas. ctx bounds
 // this call alone.
 //
 // It returns a *URLError for a bad URL and a *ConnectError when no server
@@ -101,6 +102,7 @@ func newLink(servers []server, cfg Config) *Link {
 		since:   now,
 		headers: true,
 	}
+	l.pool.tls = l.pool.tls || cfg.TLS != nil
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	l.out.spare = cfg.KeepUnconfirmed / chunkSize
 	if cfg.RoutedProbe > 0 {
@@ -180,9 +182,19 @@ func (l *Link) Emit(e Event) { l.events.emit(e) }
 // Status returns how the connection is. It answers at once, whatever the
 // connection is doing.
 func (l *Link) Status() Status {
+	s, nc := l.status()
+	if nc != nil {
+		s.TCP = lookAtTCP(nc) // knows nothing of one that was closed meanwhile
+	}
+	return s
+}
+
+// status returns all of Status but TCP, and the transport in use, nil if there
+// is none.
+func (l *Link) status() (s Status, nc net.Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s := l.last
+	s = l.last
 	s.State, s.Since, s.Queued = l.state, l.since, l.out.tally
 	if c := l.conn; c != nil {
 		s.LastHeard = c.lastHeard()
@@ -191,8 +203,9 @@ func (l *Link) Status() Status {
 			s.PongAge = time.Since(oldest)
 		}
 		s.Unconfirmed = c.ledger.unconfirmed()
+		nc = c.nc
 	}
-	return s
+	return s, nc
 }
 
 // Stats returns what was counted since Connect.

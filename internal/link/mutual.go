@@ -1,6 +1,7 @@
 package link
 
 import (
+	"context"
 	"time"
 
 	"vigil/internal/wire"
@@ -9,11 +10,13 @@ import (
 // Mutual hearing, with a broker that offers it in INFO: see package wire.
 
 // introduce returns the CONNECT for c.
-func (l *Link) introduce(c *conn) []byte {
+func (l *Link) introduce(ctx context.Context, c *conn) ([]byte, error) {
 	connect := wire.ConnectLine{
 		Echo: !l.cfg.NoEcho, Headers: c.info.Headers, NoResponders: c.info.Headers, Protocol: 1,
 		Lang: "go", Version: version, Name: l.cfg.Name,
-		User: c.server.user, Pass: c.server.pass, AuthToken: c.server.token,
+	}
+	if err := l.identify(ctx, c, &connect); err != nil {
+		return nil, err
 	}
 	if c.info.Mutual {
 		// Twice what lies between two PINGs of ours at most, so that one which
@@ -23,7 +26,7 @@ func (l *Link) introduce(c *conn) []byte {
 		connect.Was = l.was
 		l.mu.Unlock()
 	}
-	return wire.AppendConnect(nil, &connect)
+	return wire.AppendConnect(nil, &connect), nil
 }
 
 // askAtLeast is the longest time between two PINGs on a connection that is

@@ -25,7 +25,8 @@ type peer struct {
 	net  *memnet.Network
 	addr string
 	info wire.InfoLine
-	// script, if set, replaces all of the above for a connection.
+	// script, if set, replaces all of the above for a connection. Set it with mu
+	// held once the peer has started.
 	script func(*peerConn)
 
 	mu    sync.Mutex
@@ -147,8 +148,11 @@ func (c *peerConn) serve() {
 		c.over = true
 		c.peer.mu.Unlock()
 	}()
-	if c.peer.script != nil {
-		c.peer.script(c)
+	c.peer.mu.Lock()
+	script := c.peer.script
+	c.peer.mu.Unlock()
+	if script != nil {
+		script(c)
 		return
 	}
 	c.send(string(wire.AppendInfo(nil, &c.peer.info)))

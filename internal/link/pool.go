@@ -2,6 +2,7 @@ package link
 
 import (
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 )
 
@@ -9,9 +10,11 @@ import (
 // decides and does nothing else.
 type pool struct {
 	entries []poolEntry
-	// credentials are those of the first server given: brokers announce
-	// addresses alone.
-	credentials server
+	// first is the first server given, whose credentials go to those announced
+	// as well: brokers announce addresses alone.
+	first server
+	// tls says that every connection is encrypted. It is never taken back.
+	tls bool
 }
 
 type poolEntry struct {
@@ -25,7 +28,7 @@ type poolEntry struct {
 const forgetAfter = 8
 
 func newPool(servers []server) pool {
-	p := pool{credentials: servers[0]}
+	p := pool{first: servers[0], tls: anyTLS(servers)}
 	for _, s := range servers {
 		p.entries = append(p.entries, poolEntry{server: s})
 	}
@@ -107,8 +110,26 @@ func (p *pool) discover(addresses []string, inUse string, rng *rand.Rand) {
 		if err != nil || p.index(s.address) >= 0 {
 			continue
 		}
-		s.user, s.pass, s.token = p.credentials.user, p.credentials.pass, p.credentials.token
+		s.user, s.pass, s.token = p.first.user, p.first.pass, p.first.token
+		p.vouch(&s, inUse)
 		p.entries = append(p.entries, poolEntry{server: s, discovered: true})
+	}
+}
+
+// vouch makes a server that was announced by the one at the address from as
+// secret as that: its certificate must be for its own name or, when an IP
+// address is all that is known of it, for the name of the one that announced it.
+func (p *pool) vouch(s *server, from string) {
+	if !p.tls {
+		return
+	}
+	s.scheme = schemeTLS
+	if _, err := netip.ParseAddr(s.name); err != nil {
+		return
+	}
+	s.name = p.first.name
+	if i := p.index(from); i >= 0 {
+		s.name = p.entries[i].name
 	}
 }
 

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -21,21 +22,21 @@ func TestParseServers(t *testing.T) {
 		want []server
 		err  string
 	}{
-		{in: "nats://127.0.0.1:4222", want: []server{{address: "127.0.0.1:4222"}}},
-		{in: "broker", want: []server{{address: "broker:4222"}}},
-		{in: "broker:1", want: []server{{address: "broker:1"}}},
-		{in: " a , nats://b/ ,", want: []server{{address: "a:4222"}, {address: "b:4222"}}},
-		{in: "nats://[::1]:5", want: []server{{address: "[::1]:5"}}},
-		{in: "nats://u:p@a", want: []server{{address: "a:4222", user: "u", pass: "p"}}},
-		{in: "nats://u:@a", want: []server{{address: "a:4222", user: "u"}}},
-		{in: "t0ken@a", want: []server{{address: "a:4222", token: "t0ken"}}},
-		{in: "", err: `link: server URL "": no server named; want nats://host:4222`},
-		{in: "tls://a", err: `link: server URL "tls://a": scheme tls: TLS is not supported yet`},
-		{in: "http://u:p@a", err: `link: server URL "http://u:xxxxx@a": scheme "http": want nats://host:4222`},
-		{in: "nats://", err: `link: server URL "nats:": no host; want nats://host:4222`},
+		{in: "nats://127.0.0.1:4222", want: []server{{address: "127.0.0.1:4222", name: "127.0.0.1"}}},
+		{in: "broker", want: []server{{address: "broker:4222", name: "broker"}}},
+		{in: "broker:1", want: []server{{address: "broker:1", name: "broker"}}},
+		{in: " a , tls://b/ ,", want: []server{{address: "a:4222", name: "a"}, {scheme: "tls", address: "b:4222", name: "b"}}},
+		{in: "nats://[::1]:5", want: []server{{address: "[::1]:5", name: "::1"}}},
+		{in: "nats://u:p@a", want: []server{{address: "a:4222", name: "a", user: "u", pass: "p"}}},
+		{in: "nats://u:@a", want: []server{{address: "a:4222", name: "a", user: "u"}}},
+		{in: "tls://u:p%40%2C%2F@a", want: []server{{scheme: "tls", address: "a:4222", name: "a", user: "u", pass: "p@,/"}}},
+		{in: "t0ken@a", want: []server{{address: "a:4222", name: "a", token: "t0ken"}}},
+		{in: "", err: `link: server URL "": no server named; ` + wanted},
+		{in: "http://u:p@a", err: `link: server URL "http://xxxxx@a": scheme "http": ` + wanted},
+		{in: "nats://", err: `link: server URL "nats://": no host; ` + wanted},
 		{in: "nats://a:99999", err: `link: server URL "nats://a:99999": port 99999: want 1 to 65535`},
-		{in: "nats://a:4222/x", err: `link: server URL "nats://a:4222/x": something follows the port; want nats://host:4222`},
-		{in: "nats://u:secret@a:b", err: `link: server URL "xxxxx@a:b": invalid port ":b" after host`},
+		{in: "nats://a:b", err: `link: server URL "nats://a:b": invalid port ":b" after host`},
+		{in: "nats://a:4222/x", err: `link: server URL "nats://a:4222/x": something follows the port; ` + wanted},
 		{in: strings.Repeat("a,", maxServers+1), err: "link: more than 256 server URLs"},
 	} {
 		got, err := parseServers(tc.in)
@@ -51,14 +52,55 @@ func TestParseServers(t *testing.T) {
 			continue
 		}
 		for i := range got {
+			tc.want[i].scheme = cmp.Or(tc.want[i].scheme, schemePlain)
 			if got[i] != tc.want[i] {
 				t.Errorf("%q: got %+v, want %+v", tc.in, got[i], tc.want[i])
 			}
 		}
 	}
-	if _, err := parseServers("tls://a"); !errors.Is(err, ErrTLS) {
-		t.Errorf("%v is not ErrTLS", err)
+}
+
+// Whatever is wrong with a URL, what is said of it shows no part of a user, a
+// password or a token.
+func TestURLErrorsShowNoSecret(t *testing.T) {
+	const secret = "s3cret"
+	for _, in := range []string{
+		"nats://u:s3cret@a:b", "nats://s3cret@a:b", "s3cret@a:b", "nats://u:s3cret@", "nats://s3cret:s3cret@a:99999",
+		"http://u:s3cret@a", "nats://u:s3cret@a/x?y#z", "nats://u:%zzs3cret@a", "nats://u:s3cret%zz@a", "nats://u:12/s3cret@a",
+		"nats://u:s3cret/x@a", "nats://u:s3cret?x@a", "nats://u:s3cret#x@a", "nats://u:x@s3cret@a:b", "nats://u:s3cret,more@a",
+		"nats://u:s3cret,s3cret@a:b", "a,u:s3cret@b:c,d", "nats://[s3cret@a", "://s3cret@a", "nats://u:s3cret\n@a",
+	} {
+		_, err := parseServers(in)
+		if err == nil {
+			t.Errorf("%q is taken", in)
+			continue
+		}
+		if _, ok := errors.AsType[*URLError](err); !ok {
+			t.Errorf("%q: %v is no URLError", in, err)
+		}
+		if text := err.Error(); strings.Contains(text, secret) {
+			t.Errorf("%q: %s", in, text)
+		}
 	}
+}
+
+func FuzzParseServers(f *testing.F) {
+	for _, seed := range []string{"nats://u:p@a:1,tls://b", "t@a", "nats://u:12/x@a", "[::1]", "nats://u:a,b@c"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, in string) {
+		servers, err := parseServers(in)
+		if (err == nil) != (len(servers) > 0) {
+			t.Fatalf("%q: %v, %v", in, servers, err)
+		}
+		for _, s := range servers {
+			again, err := parseServer(s.String())
+			s.user, s.pass, s.token = "", "", ""
+			if err != nil || again != s {
+				t.Fatalf("%q: %v is parsed as %v, %v", in, s, again, err)
+			}
+		}
+	})
 }
 
 func TestPool(t *testing.T) {

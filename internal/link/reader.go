@@ -8,8 +8,8 @@ import (
 	"vigil/internal/wire"
 )
 
-// read is the reader: it reads, notes that the peer lives, and acts on what
-// came. It ends when the connection is given up.
+// read is the reader: it reads and acts on what came. It ends when the
+// connection is given up.
 func (c *conn) read() {
 	var last lookup
 	for {
@@ -17,19 +17,15 @@ func (c *conn) read() {
 			c.giveUp(&Loss{Cause: CauseProtocol, Err: err})
 			return
 		}
-		n, err := c.nc.Read(c.in.room())
+		n, err := c.stream.Read(c.in.room())
 		if n > 0 {
 			c.in.got(n)
-			c.hear(time.Now())
 			c.link.counters.inBytes.Add(int64(n))
-			if c.suspect.Load() {
-				token(c.poke)
-			}
 			continue
 		}
-		if err != nil && !c.isHint(err) {
+		if err != nil {
 			if c.lastErr != "" {
-				c.giveUp(&Loss{Cause: CauseServerError, Text: c.lastErr, Err: err})
+				c.giveUp(c.refused(c.lastErr, err))
 			}
 			c.fail(err)
 			return

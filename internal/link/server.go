@@ -12,12 +12,18 @@ import (
 // defaultPort is where NATS brokers listen.
 const defaultPort = "4222"
 
-// ErrTLS is wrapped by the error for a URL, or a broker, that wants TLS.
-var ErrTLS = errors.New("TLS is not supported yet")
+// The schemes of URLs.
+const (
+	schemePlain = "nats" // TLS if the broker demands it
+	schemeTLS   = "tls"
+)
+
+// wanted completes the errors for what is no server's URL.
+const wanted = "want nats://host:4222, or tls:// for TLS"
 
 // URLError says why a server URL was refused. Its text holds no password.
 type URLError struct {
-	URL string // as given, with the password left out
+	URL string // as given, with all that stands before @ left out
 	Err error
 }
 
@@ -31,23 +37,30 @@ func (e *URLError) Unwrap() error { return e.Err }
 
 // server is one address to connect to, with the credentials for it.
 type server struct {
+	scheme            string
 	address           string // host:port
+	name              string // whom its certificate must be for
 	user, pass, token string
 }
 
 // String returns the address as a URL without credentials.
-func (s server) String() string { return "nats://" + s.address }
+func (s server) String() string { return s.scheme + "://" + s.address }
 
 // parseServers parses a comma-separated list of server URLs.
 func parseServers(list string) ([]server, error) {
 	var servers []server
-	for text := range strings.SplitSeq(list, ",") {
+	for rest, more := list, true; more; {
+		var text string
+		text, rest, more = strings.Cut(rest, ",")
 		text = strings.TrimSpace(text)
 		if text == "" {
 			continue
 		}
 		s, err := parseServer(text)
 		if err != nil {
+			if splitsPassword(rest) {
+				err = &URLError{"xxxxx", errors.New("no URL; in a user or password write a comma as %2C")}
+			}
 			return nil, err
 		}
 		if len(servers) == maxServers {
@@ -56,45 +69,53 @@ func parseServers(list string) ([]server, error) {
 		servers = append(servers, s)
 	}
 	if len(servers) == 0 {
-		return nil, &URLError{list, errors.New("no server named; want nats://host:4222")}
+		return nil, &URLError{list, errors.New("no server named; " + wanted)}
 	}
 	return servers, nil
 }
 
-// parseServer parses nats://[user[:password]@]host[:port], where the scheme
-// may be left out. A user without a password is a token.
+// splitsPassword reports whether what follows a comma may be the rest of a
+// password that holds one.
+func splitsPassword(rest string) bool {
+	next, _, _ := strings.Cut(rest, ",")
+	return strings.Contains(next, "@") && !strings.Contains(next, "://")
+}
+
+// parseServer parses nats://[user[:password]@]host[:port], or tls://, where the
+// scheme may be left out. A user without a password is a token.
 func parseServer(text string) (server, error) {
 	full := text
 	if !strings.Contains(text, "://") {
-		full = "nats://" + text
+		full = schemePlain + "://" + text
+	}
+	shown := redact(text)
+	wrong := func(format string, args ...any) (server, error) {
+		return server{}, &URLError{shown, fmt.Errorf(format, args...)}
 	}
 	u, err := url.Parse(full)
-	if err != nil {
-		// A url.Error repeats the URL, and with it the password.
-		return server{}, &URLError{redact(text), errors.Unwrap(err)}
-	}
-	shown := u.Redacted()
-	switch u.Scheme {
-	case "nats":
-	case "tls", "wss", "opentls":
-		return server{}, &URLError{shown, fmt.Errorf("scheme %s: %w", u.Scheme, ErrTLS)}
-	default:
-		return server{}, &URLError{shown, fmt.Errorf("scheme %q: want nats://host:4222", u.Scheme)}
-	}
-	if u.Hostname() == "" {
-		return server{}, &URLError{shown, errors.New("no host; want nats://host:4222")}
-	}
-	if u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {
-		return server{}, &URLError{shown, errors.New("something follows the port; want nats://host:4222")}
+	switch {
+	case err != nil && shown != text:
+		// What package url says of it may show a part of the password.
+		return wrong("no URL; %s, and in a user or password %%40 for @, %%2F for / and so on", wanted)
+	case err != nil:
+		return wrong("%w", errors.Unwrap(err))
+	case u.Scheme != schemePlain && u.Scheme != schemeTLS:
+		return wrong("scheme %q: %s", u.Scheme, wanted)
+	case u.Hostname() == "":
+		return wrong("no host; %s", wanted)
+	case strings.Contains(u.Hostname(), ":") && !strings.HasPrefix(u.Host, "["):
+		return wrong("an IPv6 address stands in brackets: nats://[::1]:4222")
+	case u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "":
+		return wrong("something follows the port; %s", wanted)
 	}
 	port := u.Port()
 	if port == "" {
 		port = defaultPort
 	}
 	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
-		return server{}, &URLError{shown, fmt.Errorf("port %s: want 1 to 65535", port)}
+		return wrong("port %s: want 1 to 65535", port)
 	}
-	s := server{address: net.JoinHostPort(u.Hostname(), port)}
+	s := server{scheme: u.Scheme, address: net.JoinHostPort(u.Hostname(), port), name: u.Hostname()}
 	if u.User != nil {
 		s.user = u.User.Username()
 		pass, has := u.User.Password()
@@ -105,10 +126,16 @@ func parseServer(text string) (server, error) {
 	return s, nil
 }
 
-// redact leaves out what stands before an @, for a URL that cannot be parsed.
+// redact leaves out what stands between the scheme and the last @: a user, a
+// password, a token.
 func redact(text string) string {
-	if i := strings.LastIndexByte(text, '@'); i >= 0 {
-		return "xxxxx" + text[i:]
+	i := strings.LastIndexByte(text, '@')
+	if i < 0 {
+		return text
 	}
-	return text
+	scheme := ""
+	if before, _, found := strings.Cut(text[:i], "://"); found {
+		scheme = before + "://"
+	}
+	return scheme + "xxxxx" + text[i:]
 }

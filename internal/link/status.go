@@ -46,8 +46,16 @@ type Status struct {
 	// was the last one; ServerName and ServerVersion are what it calls itself.
 	Server, ServerName, ServerVersion string
 
+	// TLS is that connection's version of TLS, such as "TLS 1.3", empty for plain
+	// text.
+	TLS string
+
 	LastHeard time.Time     // the last inbound byte
 	RTT       time.Duration // of the last PING answered, 0 before the first
+
+	// TCP is what the kernel knows of the connection at this moment. Its Known
+	// is false while there is none.
+	TCP TCPEvidence
 
 	// PongAge is how long the oldest unanswered PING has been waiting, 0 when
 	// none is. While bytes come it is no sign of death, but how much of the

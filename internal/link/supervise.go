@@ -153,6 +153,7 @@ func (l *Link) attach(c *conn, told Event) {
 	l.counters.connections.Add(1)
 	l.pool.answered(c.server.address)
 	l.last.Server, l.last.ServerName, l.last.ServerVersion = c.server.String(), c.info.ServerName, c.info.Version
+	l.last.TLS = c.tlsVersion
 	l.last.Attempt, l.last.Next = 0, time.Time{}
 	l.setState(StateConnected, c.confirmedAt)
 	// Before the watcher can say anything of it. The hub never waits.

@@ -2,6 +2,7 @@ package link
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"runtime"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"vigil/heartbeat"
+	"vigil/internal/pki"
 	"vigil/internal/wire"
 )
 
@@ -19,17 +21,18 @@ import (
 type tcpPeer struct {
 	l     net.Listener
 	deaf  chan struct{}
-	reads bool // when deaf
+	reads bool        // when deaf
+	tls   *tls.Config // nil for plain text
 	wg    sync.WaitGroup
 	conns []net.Conn // of the accepting goroutine until wg
 }
 
-func newTCPPeer(t testing.TB, reads bool) *tcpPeer {
+func newTCPPeer(t testing.TB, reads bool, under *tls.Config) *tcpPeer {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &tcpPeer{l: l, deaf: make(chan struct{}), reads: reads}
+	p := &tcpPeer{l: l, deaf: make(chan struct{}), reads: reads, tls: under}
 	p.wg.Go(func() {
 		for {
 			nc, err := l.Accept()
@@ -50,8 +53,11 @@ func newTCPPeer(t testing.TB, reads bool) *tcpPeer {
 func (p *tcpPeer) url() string { return "nats://" + p.l.Addr().String() }
 
 func (p *tcpPeer) serve(nc net.Conn) {
-	info := wire.InfoLine{ServerID: "N", Version: "2.15.2", Proto: 1, Headers: true, MaxPayload: 1 << 20}
+	info := wire.InfoLine{ServerID: "N", Version: "2.15.2", Proto: 1, Headers: true, MaxPayload: 1 << 20, TLSRequired: p.tls != nil}
 	nc.Write(wire.AppendInfo(nil, &info))
+	if p.tls != nil {
+		nc = tls.Server(nc, p.tls) // shakes hands at the first Read
+	}
 	parser := wire.Parser{MaxPayload: 64 << 20}
 	buf, end := make([]byte, 1<<20), 0
 	var op wire.Op
@@ -116,11 +122,20 @@ func TestCausesOnRealSockets(t *testing.T) {
 		{"frozen", true, false, CauseFrozen, "stale: process frozen: its kernel acknowledges, nobody answers (last heard "},
 		{"frozen while we publish", true, true, CauseFrozen, "stale: process frozen"},
 		{"not reading", false, true, CauseNotReading, "stale: peer not reading, zero window (last heard "},
+		{"frozen, TLS", true, false, CauseFrozen, "stale: process frozen"},
+		{"frozen while we publish, TLS", true, true, CauseFrozen, "stale: process frozen"},
+		{"not reading, TLS", false, true, CauseNotReading, "stale: peer not reading, zero window (last heard "},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			p := newTCPPeer(t, tc.reads)
+			var under, trust *tls.Config
+			if strings.HasSuffix(tc.name, "TLS") {
+				ca := pki.New(t)
+				under, trust = ca.Server("127.0.0.1"), ca.Client()
+			}
+			p := newTCPPeer(t, tc.reads, under)
 			events := make(chan Event, 1000)
 			l, err := Connect(t.Context(), p.url(), Config{
+				TLS:       trust,
 				Heartbeat: heartbeat.Within(time.Second),
 				OnEvent:   func(e Event) { events <- e },
 			})

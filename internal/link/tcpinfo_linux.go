@@ -29,5 +29,8 @@ func lookAtTCP(nc net.Conn) TCPEvidence {
 		Probes:     int(info.Probes),
 		Unsent:     int(info.Notsent_bytes),
 		segments:   info.Segs_in,
+		RTT:        time.Duration(info.Rtt) * time.Microsecond,
+		Sent:       int(info.Segs_out),
+		Resent:     int(info.Total_retrans),
 	}
 }

@@ -48,7 +48,7 @@ func dropReports(nc net.Conn) {
 
 // control calls f with the descriptor of nc, if it has one.
 func control(nc net.Conn, f func(fd int) error) error {
-	sc, ok := nc.(syscall.Conn)
+	sc, ok := below(nc).(syscall.Conn)
 	if !ok {
 		return errors.ErrUnsupported
 	}

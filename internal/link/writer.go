@@ -11,7 +11,7 @@ import (
 func (c *conn) write() {
 	for c.take() {
 		if len(c.front) > 0 {
-			if _, err := c.push(c.front); err != nil {
+			if _, err := c.stream.Write(c.front); err != nil {
 				c.failWrite(err)
 				return
 			}
@@ -19,7 +19,7 @@ func (c *conn) write() {
 		if c.inHand == nil {
 			continue
 		}
-		n, err := c.push(c.inHand.buf)
+		n, err := c.stream.Write(c.inHand.buf)
 		if err != nil {
 			c.written = n
 			c.failWrite(err)
