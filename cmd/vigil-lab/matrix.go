@@ -51,7 +51,9 @@ type matrixFlags struct {
 	lab.Matrix
 	activities   []string
 	json         bool
-	csv          string
+	csv, html    string
+	markdown     string
+	svg          string
 	pingInterval time.Duration
 	maxPingsOut  int
 }
@@ -80,6 +82,9 @@ func matrixCommand() *cobra.Command {
 	flags.StringArrayVar(&f.Programs, "exec", nil, "add a program of your own; {url} is the broker's URL")
 	flags.BoolVar(&f.json, "json", false, "print one JSON object a line and nothing else on standard output")
 	flags.StringVar(&f.csv, "csv", "", "write all results to this file as CSV")
+	flags.StringVar(&f.html, "html", "", "write a page for others to this file")
+	flags.StringVar(&f.markdown, "markdown", "", "write the tables for an incident review to this file")
+	flags.StringVar(&f.svg, "svg", "", "write a picture of one fault to this file")
 	cmd.MarkFlagsMutuallyExclusive("quick", "full")
 	return cmd
 }
@@ -152,7 +157,13 @@ func (f *matrixFlags) write(out io.Writer, found lab.Findings) error {
 		}
 	}
 	lab.WriteFindings(out, found, cli.Width(os.Stdout))
-	return toFile(f.csv, func(w io.Writer) error { return lab.WriteCellsCSV(w, found.Cells) })
+	now := time.Now()
+	return errors.Join(
+		toFile(f.csv, func(w io.Writer) error { return lab.WriteCellsCSV(w, found.Cells) }),
+		toFile(f.html, func(w io.Writer) error { return lab.WriteHTML(w, found, now) }),
+		toFile(f.markdown, func(w io.Writer) error { return lab.WriteMarkdown(w, found, now) }),
+		toFile(f.svg, func(w io.Writer) error { return lab.WriteSVG(w, found) }),
+	)
 }
 
 // toFile writes a file, none if its name is "".

@@ -9,7 +9,7 @@ const (
 	IdleActivity Activity = "idle"
 	// Receiving is a subscriber of some 20 messages a second.
 	Receiving Activity = "receiving"
-	// Publishing is a client that receives as above, and publishes 8 MB/s.
+	// Publishing is a client that receives as above, and publishes 4 MB/s.
 	Publishing Activity = "publishing"
 )
 

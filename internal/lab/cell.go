@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"vigil/heartbeat"
 	"vigil/internal/fault"
 )
 
@@ -23,8 +24,13 @@ type Cell struct {
 	// CauseRight says whether the cause that it gave before the fault was over
 	// fits what happened; nil if it gave none.
 	CauseRight *bool `json:"cause_right"`
-	// FalseAlarms counts losses of connections with which nothing was wrong.
+	// FalseAlarms counts the connections that it gave up and with which nothing
+	// was wrong, and Closed those that the broker ended: a slow consumer's, say.
 	FalseAlarms int `json:"false_alarms"`
+	Closed      int `json:"closed"`
+	// PausedMS is how long its process got no processor, in pieces that matter,
+	// within the seconds before it noticed.
+	PausedMS int64 `json:"paused_ms"`
 	// DeafReportedMS is how long it says that it was deaf; nil if it says
 	// nothing.
 	DeafReportedMS *int64 `json:"deaf_reported_ms"`
@@ -40,6 +46,8 @@ type Cell struct {
 	// Broken is the promise that Vigil's subscriber did not keep, "" if it kept
 	// all or is not judged.
 	Broken string `json:"broken"`
+
+	pauses int // how many pieces PausedMS has
 }
 
 // protocol is all that is known of a contestant's trial.
@@ -102,6 +110,8 @@ func (p protocol) addLosses(c *Cell) {
 	var first *event
 	for _, e := range p.within(eventLost) {
 		switch {
+		case (e.At < began || !p.way.dead) && !e.Own:
+			c.Closed++
 		case e.At < began || !p.way.dead:
 			c.FalseAlarms++
 		case first != nil && e.At > ended && slices.ContainsFunc(connected, func(k event) bool { return k.At > first.At && k.At < e.At }):
@@ -125,6 +135,7 @@ func (p protocol) addLosses(c *Cell) {
 		return
 	}
 	c.DetectedMS, c.Cause = p.since(first.At), first.Cause
+	c.PausedMS, c.pauses = time.Duration(first.Paused).Milliseconds(), first.Pauses
 	if first.Silence > 0 {
 		c.SilenceMS = new((first.Silence + int64(time.Millisecond) - 1) / int64(time.Millisecond))
 	}
@@ -244,9 +255,9 @@ func (c Cell) broken() string {
 	switch {
 	case c.Dead && c.DetectedMS == nil:
 		return "did not notice"
-	case c.Dead && c.SilenceMS != nil && *c.SilenceMS > Promise.Milliseconds():
+	case c.Dead && c.SilenceMS != nil && *c.SilenceMS > (Promise+c.excuse()).Milliseconds():
 		return fmt.Sprintf("noticed after %d ms of silence, later than the promised %v", *c.SilenceMS, Promise)
-	case c.Dead && !w.lameDuck && c.unheard() > Promise+busySlack:
+	case c.Dead && !w.lameDuck && c.unheard() > Promise+busySlack+c.excuse():
 		return fmt.Sprintf("noticed %v after the fault and its last message", c.unheard())
 	case c.FalseAlarms > 0 && !w.hard:
 		return fmt.Sprintf("%d false alarms", c.FalseAlarms)
@@ -260,6 +271,13 @@ func (c Cell) broken() string {
 		return fmt.Sprintf("%d messages came while it says that it was deaf", *c.Contradicted)
 	}
 	return ""
+}
+
+// excuse is how much longer a verdict may take because the contender's process
+// was not running: a detector that was itself late owes the peer a fresh round.
+func (c Cell) excuse() time.Duration {
+	beat := heartbeat.Default()
+	return time.Duration(c.PausedMS)*time.Millisecond + time.Duration(c.pauses*beat.Probes)*beat.Interval
 }
 
 // unheard is how long the contender had received nothing when it noticed; what

@@ -103,6 +103,8 @@ func TestJudge(t *testing.T) {
 			"detected 1800 right true false 1 resumed true deaf 10600 missed 105 uncovered 0 contradicted 0 reported 10550 computed - broken 1 false alarms"},
 		{"cries wolf behind the fault", newScript("power-off", [2]float64{10, 20.5}).lost(11.8, gone, silence).connected(20.4).claims(20.45, 9.9, 20.45).lost(25, gone, silence),
 			"detected 1800 right true false 1 resumed true deaf 10600 missed 105 uncovered 0 contradicted 0 reported 10550 computed - broken 1 false alarms"},
+		{"ended by the broker", newScript("congested").lost(11, "EOF", 0).connected(11.1),
+			"detected 1000 right - false 0 resumed true deaf 0 missed 0 uncovered - contradicted - reported - computed - broken "},
 		{"quiet, and right", newScript("cut-300ms"),
 			"detected - right - false 0 resumed true deaf 0 missed 0 uncovered - contradicted - reported - computed - broken "},
 		{"false alarm where nobody can promise none", newScript("loss-20").lost(11, gone, silence).connected(11.1).claims(11.1, 10.9, 11.1),

@@ -21,10 +21,10 @@ import (
 // broker's address, and the subject to publish to if it is to publish.
 const ContendCommand = "contend"
 
-// How a contender publishes that has been told to: 500 messages of 16 KiB a
-// second, 8 MB/s, which fill a socket that nobody reads within a second.
+// How a contender publishes that has been told to: 250 messages of 16 KiB a
+// second, 4 MB/s, which fill a socket that nobody reads within a second or so.
 const (
-	publishEvery = 2 * time.Millisecond
+	publishEvery = 4 * time.Millisecond
 	publishSize  = 16 << 10
 )
 
@@ -45,7 +45,9 @@ func contend(c contender, addr, to string, ready, events io.Writer) error {
 	ended := make(chan os.Signal, 1)
 	signal.Notify(ended, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(ended)
-	reports := &reporter{out: json.NewEncoder(events)}
+	meter := newPauseMeter()
+	defer meter.close()
+	reports := &reporter{out: json.NewEncoder(events), meter: meter}
 	starting, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	joined, err := c.join(starting, part{addr: addr, witness: reports, publishes: to != ""})
@@ -126,6 +128,10 @@ type event struct {
 	Cause   string `json:"cause,omitempty"`
 	Silence int64  `json:"silence,omitempty"`
 	Own     bool   `json:"own,omitempty"`
+	// Pauses is how often its process got no processor within the last seconds,
+	// for pauseMatters or longer, and Paused for how long in all.
+	Pauses int   `json:"pauses,omitempty"`
+	Paused int64 `json:"paused,omitempty"`
 	// From and To are the ends of a deaf window, as At.
 	From int64 `json:"from,omitempty"`
 	To   int64 `json:"to,omitempty"`
@@ -146,6 +152,8 @@ type reporter struct {
 	mu    sync.Mutex
 	out   *json.Encoder // guarded by mu
 	taken int           // guarded by mu: how many messages the client took
+
+	meter *pauseMeter // of this process, nil if nobody asks
 }
 
 // write writes an event that happens now. An error means that the lab has gone,
@@ -160,7 +168,12 @@ func (r *reporter) write(e event) {
 func (r *reporter) received(n int) { r.write(event{Kind: eventReceived, N: n}) }
 
 func (r *reporter) noticed(l loss) {
-	r.write(event{Kind: eventLost, Cause: l.cause, Silence: int64(l.silence), Own: l.own})
+	e := event{Kind: eventLost, Cause: l.cause, Silence: int64(l.silence), Own: l.own}
+	if r.meter != nil {
+		pauses, paused := r.meter.within(pauseWindow)
+		e.Pauses, e.Paused = pauses, int64(paused)
+	}
+	r.write(e)
 }
 
 func (r *reporter) reconnected(string) { r.write(event{Kind: eventConnected}) }

@@ -50,6 +50,9 @@ type bareClient struct {
 
 	mu      sync.Mutex
 	current *stream // guarded by mu: nil while there is none
+	// failure is why the last write to current failed; guarded by mu. The kernel
+	// says a cause once, to whoever asks first.
+	failure error
 }
 
 // dial makes the stream on which to read.
@@ -59,7 +62,7 @@ func (c *bareClient) dial(ctx context.Context) error {
 	return err
 }
 
-func (c *bareClient) set(s *stream) { c.mu.Lock(); c.current = s; c.mu.Unlock() }
+func (c *bareClient) set(s *stream) { c.mu.Lock(); c.current, c.failure = s, nil; c.mu.Unlock() }
 func (c *bareClient) get() *stream  { c.mu.Lock(); defer c.mu.Unlock(); return c.current }
 
 // run reads until ctx ends, on one stream after the other.
@@ -83,16 +86,26 @@ func (c *bareClient) read(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { _ = s.conn.Close() })
 	defer stop()
 	defer s.conn.Close()
-	defer c.set(nil)
 	var op wire.Op
 	for {
 		if err := s.next(&op); err != nil {
-			return err
+			return c.end(err)
 		}
 		if op.Kind == wire.Msg {
 			receive(c.witness, op.Payload())
 		}
 	}
+}
+
+// end forgets the stream, and returns why it ended: err is what the reader got.
+func (c *bareClient) end(err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.failure != nil {
+		err = c.failure
+	}
+	c.current, c.failure = nil, nil
+	return err
 }
 
 // redial tries until there is a stream; it reports false when ctx ended.
@@ -107,13 +120,21 @@ func (c *bareClient) redial(ctx context.Context) bool {
 	return true
 }
 
-// publish writes to the stream there is. A failure is told by the reader.
+// publish writes to the stream there is. A failure is told by the reader, who
+// sees the end of the stream as well.
 func (c *bareClient) publish(_ context.Context, to string, data []byte) error {
 	s := c.get()
 	if s == nil {
 		return errAway
 	}
 	_, err := s.conn.Write(wire.AppendPub(nil, to, "", data))
+	if err != nil {
+		c.mu.Lock()
+		if c.current == s && c.failure == nil {
+			c.failure = err
+		}
+		c.mu.Unlock()
+	}
 	return err
 }
 

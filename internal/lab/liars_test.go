@@ -38,7 +38,7 @@ type hysteric struct {
 func (h *hysteric) received(n int) {
 	h.witness.received(n)
 	if h.heard++; h.heard%40 == 0 {
-		h.noticed(loss{cause: "a feeling"})
+		h.noticed(loss{cause: "a feeling", own: true})
 		h.reconnected("")
 	}
 }

@@ -29,7 +29,7 @@ func WriteCellsJSON(w io.Writer, cells []Cell) error {
 var csvColumns = []string{
 	"broker", "activity", "fault", "contender", "run", "mode", "dead", "fault_ms", "detected_ms", "cause", "cause_right", "silence_ms",
 	"reconnected_ms", "resumed", "resumed_ms", "missed", "published_lost", "deaf_ms", "deaf_reported_ms", "uncovered", "contradicted",
-	"false_alarms", "computed_ms", "idle_bytes_per_s", "broken",
+	"false_alarms", "closed", "paused_ms", "computed_ms", "idle_bytes_per_s", "broken",
 }
 
 // WriteCellsCSV writes the cells as a table with the keys of the JSON as its
@@ -127,6 +127,15 @@ func (s summary) alarms() int {
 	return n
 }
 
+// closures is how many connections the broker ended in all repeats.
+func (s summary) closures() int {
+	n := 0
+	for _, c := range s.cells {
+		n += c.Closed
+	}
+	return n
+}
+
 // grade says how well a contender did.
 type grade int
 
@@ -157,6 +166,8 @@ func (s summary) word() string {
 	switch {
 	case s.alarms() > 0:
 		return strconv.Itoa(s.alarms()) + " false"
+	case !s.Dead && s.closures() > 0:
+		return strconv.Itoa(s.closures()) + " closed"
 	case !s.Dead:
 		return "quiet"
 	case len(s.detected) == 0 && s.ComputedMS != nil:
@@ -282,7 +293,7 @@ func writeRepeats(w io.Writer, all []summary) {
 func notes(found Findings) []string {
 	all := []string{
 		"A time is how long after the fault the contender noticed. (In brackets): it did not notice within the run; what its settings come to, computed. " +
-			"never: by its settings it does not notice. deaf: did not notice within the run, and nothing is computed. quiet: rightly noticed nothing. n false: gave up n working connections.",
+			"never: by its settings it does not notice. deaf: did not notice within the run, and nothing is computed. quiet: rightly noticed nothing. n false: gave up n working connections. n closed: the broker ended n, of a slow consumer.",
 		"Each contender is a process on a host of its own. Broker's faults last until all have noticed, " +
 			"or as long as the run allows; the others as long as fault_ms says.",
 	}

@@ -87,7 +87,7 @@ func Watch(ctx context.Context, addr string, ready, events io.Writer) error {
 		case told:
 			lost, made := seen.changes(now)
 			for range lost {
-				reports.noticed(loss{})
+				reports.noticed(loss{own: true}) // whose doing it was is not seen
 			}
 			for range made {
 				reports.reconnected("")

@@ -99,6 +99,9 @@ func (t *trial) outage() time.Duration {
 		return t.Watch
 	}
 	longest := t.Outage
+	if t.activity == Publishing && !t.Full {
+		longest = min(longest, publishingOutage)
+	}
 	if t.Full {
 		for _, c := range t.all {
 			latest, ok := t.latest(c)
@@ -110,6 +113,10 @@ func (t *trial) outage() time.Duration {
 	}
 	return longest
 }
+
+// publishingOutage is how long a broker is away at most from contenders that
+// publish, unless it is to be waited for: such trials come one after the other.
+const publishingOutage = 10 * time.Second
 
 // fullMargin is what is waited for on top of what was computed.
 const fullMargin = 10 * time.Second
