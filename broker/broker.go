@@ -112,7 +112,7 @@ func listen(cfg Config) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("broker: listen: %w", err)
 	}
-	return l, nil
+	return listenForSockets(l), nil
 }
 
 // describe returns what INFO says to every client.
@@ -182,10 +182,10 @@ func (b *Broker) accept() {
 	defer close(b.accepting)
 	retry := acceptRetryFirst
 	for {
-		conn, err := b.listener.Accept()
+		c, err := b.nextClient()
 		if err == nil {
 			retry = acceptRetryFirst
-			b.welcome(conn)
+			b.welcome(c)
 			continue
 		}
 		if errors.Is(err, net.ErrClosed) || b.lame.Load() || b.isClosing() {
@@ -201,9 +201,17 @@ func (b *Broker) accept() {
 	}
 }
 
-// welcome makes a client of a connection, or turns it away.
-func (b *Broker) welcome(conn net.Conn) {
-	c := newClient(b, b.lastID.Add(1), conn)
+// acceptConn waits for the next connection and makes a client of it.
+func (b *Broker) acceptConn() (*client, error) {
+	conn, err := b.listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return newClient(b, b.lastID.Add(1), conn), nil
+}
+
+// welcome lets a new client in, or turns it away.
+func (b *Broker) welcome(c *client) {
 	if !b.admit(c) {
 		_ = c.stream.close()
 		return

@@ -172,7 +172,10 @@ func TestSubscriptionCost(t *testing.T) {
 		{"flat", func(i int) string { return fmt.Sprintf("SUB s%d %d\r\n", i, i) }, 3},
 		{"ten levels each", func(i int) string { return fmt.Sprintf("SUB s%d.b.c.d.e.f.g.h.i.j %d\r\n", i, i) }, 3},
 		{"wildcards", func(i int) string { return fmt.Sprintf("SUB s%d.*.> %d\r\n", i, i) }, 3},
-		{"deep wildcards", func(i int) string { return fmt.Sprintf("SUB s%d.b.c.d.e.f.g.h.i.* %d\r\n", i, i) }, 3},
+		{"deep wildcards", func(i int) string { return fmt.Sprintf("SUB s%d.b.c.d.e.f.g.h.i.* %d\r\n", i, i) }, 4},
+		{"deep wildcards in pairs", func(i int) string {
+			return fmt.Sprintf("SUB s%d.b.c.d.e.f.g.h.i.%c %d\r\n", i/2, "*>"[i%2], i)
+		}, 3},
 		{"wide wildcards", func(i int) string { return fmt.Sprintf("SUB *.orders.%d %d\r\n", i, i) }, 4},
 		{"queue groups", func(i int) string { return fmt.Sprintf("SUB s%d q%d %d\r\n", i, i, i) }, 3},
 	} {

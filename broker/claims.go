@@ -38,12 +38,42 @@ func (o *outbox) claimed() bool {
 // sendClaimed is send for output that was claimed; b may be empty.
 func (o *outbox) sendClaimed(b []byte, c claim) (congested bool) {
 	o.mu.Lock()
-	o.claims[c]--
-	if o.settled != nil && c != o.side && o.claims[c] == 0 {
-		// The reader goes on after this lock is released, and what it sends
-		// then is queued behind b.
-		defer close(o.settled)
-		o.settled = nil
+	if settled := o.unclaimLocked(c); settled != nil {
+		defer close(settled)
 	}
 	return o.sendLocked(b)
+}
+
+// unclaimLocked ends a claim and returns what is then to be closed, if anything:
+// when what was claimed is on its way, so that what the reader sends then is
+// behind it.
+func (o *outbox) unclaimLocked(c claim) (settled chan struct{}) {
+	o.claims[c]--
+	if c != o.side && o.claims[c] == 0 {
+		settled, o.settled = o.settled, nil
+	}
+	return settled
+}
+
+// sendShared is sendClaimed for output that stays the sender's.
+func (o *outbox) sendShared(b []byte, c claim) (congested bool) {
+	o.mu.Lock()
+	if settled := o.unclaimLocked(c); settled != nil {
+		defer close(settled)
+	}
+	if o.closed || o.ending || o.writing || len(b) == 0 {
+		return o.sendLocked(append(getBuffer(len(b)), b...))
+	}
+	o.writing = true // nothing waits
+	o.mu.Unlock()
+	n, err := o.stream.tryWrite(b)
+	if err != nil {
+		o.fail(writeError)
+		return false
+	}
+	if n < len(b) && !o.queueFirst(append(getBuffer(len(b)-n), b[n:]...), n > 0) {
+		return false
+	}
+	o.writeNow()
+	return false
 }

@@ -70,6 +70,9 @@ type client struct {
 	account memoryAccount
 	stats   clientStats
 
+	// lingers is set before the output is finished if the client is to see its
+	// end first and close its side.
+	lingers   bool
 	closeOnce sync.Once
 	reason    closeReason // valid once the stream is closed
 	// left is what the client had subscribed to when it ended.
@@ -85,17 +88,30 @@ const lingerFor = time.Second
 // newClient makes a client of a connection, of which nothing has been read yet.
 // It may take the connection over.
 func newClient(b *Broker, id uint64, conn net.Conn) *client {
-	c := &client{
+	c := blankClient(b, id, conn.RemoteAddr())
+	if !c.pollFor(conn) {
+		c.stream = &plainTransport{Conn: conn}
+	}
+	c.prepare()
+	return c
+}
+
+// blankClient makes a client that lacks its stream. The caller sets it, and calls
+// prepare.
+func blankClient(b *Broker, id uint64, remote net.Addr) *client {
+	return &client{
 		broker:  b,
 		id:      id,
-		remote:  conn.RemoteAddr().String(),
+		remote:  remote.String(),
 		began:   time.Now(),
 		session: newSession(),
 		parser:  wire.Parser{MaxControlLine: b.cfg.MaxControlLine, MaxPayload: b.cfg.MaxPayload},
 	}
-	if !c.pollFor(conn) {
-		c.stream = &plainTransport{Conn: conn}
-	}
+}
+
+// prepare makes the parts of a client that has its stream.
+func (c *client) prepare() {
+	b := c.broker
 	c.publish.init(c)
 	c.account.ledger = b.ledger
 	c.in.account = &c.account
@@ -109,7 +125,6 @@ func newClient(b *Broker, id uint64, conn net.Conn) *client {
 		broken:   c.outputEnded,
 		spawn:    b.pumps.Go,
 	}
-	return c
 }
 
 // begin greets the client and has it watched.
@@ -167,6 +182,15 @@ func (c *client) depart(broken *violation) {
 		log.Info("client gone")
 	}
 	c.broker.remove(c)
+}
+
+// fewLeft is how many subscriptions are ended in no more than a turn's time.
+const fewLeft = 16
+
+// departsAtOnce reports whether depart, of a client that has broken nothing, has
+// nothing to wait for, and little to do.
+func (c *client) departsAtOnce() bool {
+	return c.out.empty() && c.broker.routes.countOf(c) <= fewLeft
 }
 
 // parse obeys the operations that have arrived, and flushes what they led to.
@@ -287,6 +311,7 @@ func (c *client) settle() {
 // longer than lingerFor.
 func (c *client) end(linger bool) {
 	until := time.Now().Add(lingerFor)
+	c.lingers = linger
 	flushed := c.out.finish()
 	c.in.release()
 	if linger {
@@ -312,11 +337,12 @@ func (c *client) sendNow(b []byte) { c.out.send(b) }
 // outputEnded is told by the outbox that nothing more will be written. It must
 // not wait: a publisher may be the one who tells.
 func (c *client) outputEnded(reason closeReason) {
-	if reason == finished {
+	switch {
+	case reason != finished:
+		c.close(reason)
+	case c.lingers: // else the stream is closed now
 		_ = c.stream.closeWrite()
-		return
 	}
-	c.close(reason)
 }
 
 // close ends the connection; the read loop notices and cleans up. The first

@@ -48,7 +48,9 @@
 // routing table's version for its first token has not moved, and each
 // destination's messages are appended to a stage that nobody else sees. Behind
 // the batch each stage is handed to its outbox, which costs one lock and, if the
-// subscriber keeps up, one system call.
+// subscriber keeps up, one system call. As long as all of a batch leads to one
+// subject's subscribers, what is the same for several of them is staged once: see
+// fanOut.
 //
 // # Turns
 //

@@ -59,6 +59,6 @@ func (b *Broker) InProcessConn() (net.Conn, error) {
 		return nil, fmt.Errorf("broker: in-process connection: %w", errNotReady)
 	}
 	theirs, ours := net.Pipe()
-	b.welcome(ours) // closes it if the broker has just begun to stop
+	b.welcome(newClient(b, b.lastID.Add(1), ours)) // closes it if the broker has just begun to stop
 	return theirs, nil
 }

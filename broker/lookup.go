@@ -20,11 +20,11 @@ type routeCache struct {
 	last *route
 	// hits and misses count the look-ups since the cache was last full; passing
 	// is how many are still to be made without keeping anything, in found and
-	// once.
-	hits, misses, passing int
-	found                 match
-	once                  route
-	scratch               []byte
+	// once; and rounds how many times misses that was when it began.
+	hits, misses, passing, rounds int
+	found                         match
+	once                          route
+	scratch                       []byte
 }
 
 // route is where a subject leads, resolved for one publisher.
@@ -32,6 +32,10 @@ type route struct {
 	subject string
 	plain   []target
 	groups  [][]target
+	// fan is what a batch is staged for that leads here alone, nil if none can.
+	// It is made when two messages in succession, repeated, have led here.
+	fan      *fanOut
+	repeated bool
 	// It holds while part, where changes are told, stands at version.
 	part    *atomic.Uint64
 	version uint64
@@ -55,22 +59,35 @@ const (
 	// subjects with a subscriber each. A publisher that uses more looks some
 	// up again. A route to more subscribers than that is kept alone.
 	maxCached = 1 << 20
-	// routeCost and targetCost are what a route and each of its targets take
-	// in memory, roughly, besides the subject and the sid.
-	routeCost, targetCost = 250, 80
-	// passingRounds is how many times as many look-ups as filled the cache in
-	// vain are made without it.
-	passingRounds = 16
+	// routeCost, targetCost and copyCost are what a route, each of its targets
+	// and each copy of its fan-out take in memory, roughly, besides the subject
+	// and the sid.
+	routeCost, targetCost, copyCost = 250, 90, 120
+	// firstRounds is how many times as many look-ups as filled the cache in vain
+	// are made without it; twice as many when that was in vain the last time,
+	// too, up to lastRounds.
+	firstRounds, lastRounds = 16, 1024
 )
 
 // lookup returns where a subject leads: until the next look-up, what it returns
 // may be used.
 func (p *publisher) lookup(subject []byte) *route {
-	p.keepUp()
 	r := p.last
-	if r == nil || r.subject != string(subject) {
-		r = p.cache[string(subject)]
+	if r != nil && r.subject == string(subject) && r.part.Load() == r.version && p.routes.any.Load() == p.version {
+		p.hits++
+		if !r.repeated {
+			p.repeats(r)
+		}
+		return r
 	}
+	return p.find(subject)
+}
+
+// find is lookup for another subject than the last, or in a routing table that has
+// changed.
+func (p *publisher) find(subject []byte) *route {
+	p.keepUp()
+	r := p.cache[string(subject)]
 	if r != nil && r.part.Load() == r.version {
 		p.hits++
 		p.last = r
@@ -86,6 +103,16 @@ func (p *publisher) lookup(subject []byte) *route {
 	p.misses++
 	p.last = p.look(subject)
 	return p.last
+}
+
+// repeats makes the fan-out of a route, if it can be one.
+func (p *publisher) repeats(r *route) {
+	r.repeated = true
+	if r.fan = newFanOut(p.client, r); r.fan != nil {
+		cost := len(r.fan.copies) * copyCost
+		r.cost += cost
+		p.cached += cost
+	}
 }
 
 // keepUp forgets what may lead to clients that have gone. It is called in every
@@ -108,7 +135,7 @@ func (p *publisher) look(subject []byte) *route {
 	var m match
 	p.routes.match(subject, &m)
 	r.cost = routeCost + len(subject)
-	m.each(func(s *subscription) { r.cost += targetCost + len(subject) + len(s.sid) })
+	m.each(func(s *subscription) { r.cost += targetCost + len(subject) + len(s.sid()) })
 	if p.cached += r.cost; p.cached > maxCached {
 		p.full()
 		p.cached = r.cost
@@ -122,7 +149,7 @@ func (p *publisher) look(subject []byte) *route {
 	}
 	p.cache[r.subject] = r
 	r.each(func(t *target) {
-		p.scratch = wire.AppendMsgStart(p.scratch[:0], subject, t.sub.sid)
+		p.scratch = wire.AppendMsgStart(p.scratch[:0], subject, t.sub.sid())
 		t.start = string(p.scratch)
 	})
 	return r
@@ -144,7 +171,10 @@ func (r *route) each(f func(*target)) {
 // used again, most look-ups to come are not going to be kept.
 func (p *publisher) full() {
 	if p.hits < p.misses {
-		p.passing = passingRounds * p.misses
+		p.rounds = min(max(2*p.rounds, firstRounds), lastRounds)
+		p.passing = p.rounds * p.misses
+	} else {
+		p.rounds = 0
 	}
 	p.hits, p.misses = 0, 0
 	p.cache, p.last, p.cached = nil, nil, 0

@@ -181,6 +181,36 @@ func (o *outbox) push(b []byte) {
 	o.held += cap(b)
 }
 
+// queueFirst queues b, the rest of what the caller has begun to write, ahead of
+// what came meanwhile; progress says whether the stream took the rest of it. It
+// reports false if nobody is to write any more.
+func (o *outbox) queueFirst(b []byte, progress bool) bool {
+	o.mu.Lock()
+	if o.closed {
+		o.mu.Unlock()
+		putBuffer(b)
+		return false
+	}
+	if o.queue == nil {
+		o.queue = o.inline[:0]
+	}
+	if o.progressed = (time.Time{}); progress {
+		o.progressed = time.Now()
+	}
+	o.pending += len(b)
+	o.held += cap(b)
+	o.queue = slices.Insert(o.queue, 0, b)
+	over := o.pending > o.limit
+	if over {
+		o.discardLocked()
+	}
+	o.mu.Unlock()
+	if over {
+		o.broken(slowPending)
+	}
+	return !over
+}
+
 // chargeLocked tells the account what is held.
 func (o *outbox) chargeLocked() {
 	if o.held != o.charged {
@@ -199,6 +229,13 @@ func (o *outbox) endLocked() {
 	o.discardLocked()
 	o.mu.Unlock()
 	o.broken(finished)
+}
+
+// empty reports whether nothing waits to be written.
+func (o *outbox) empty() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.pending == 0 && !o.writing
 }
 
 // finish takes nothing more and lets what is queued go out. The channel is

@@ -24,8 +24,15 @@ func checkOutboxOrder(t *testing.T, calls bool) {
 	var wg sync.WaitGroup
 	for s := range senders {
 		wg.Go(func() {
+			var shared []byte // the sender's own, which writes it anew each time
 			for i := range each {
-				r.put(fmt.Sprintf("%d %d %s\n", s, i, strings.Repeat("x", i%700)))
+				text := fmt.Sprintf("%d %d %s\n", s, i, strings.Repeat("x", i%700))
+				if s%2 == 0 {
+					r.put(text)
+					continue
+				}
+				shared = append(shared[:0], text...)
+				r.sendShared(shared, r.claim())
 			}
 		})
 	}
@@ -258,5 +265,61 @@ func TestOutboxSendFirst(t *testing.T) {
 		}
 		r.discard()
 		first("too late")
+	})
+}
+
+// meddlingStream has something happen while it is written to.
+type meddlingStream struct {
+	*fakeStream
+	meanwhile func()
+}
+
+func (m *meddlingStream) tryWrite(p []byte) (int, error) {
+	n, err := m.fakeStream.tryWrite(p)
+	if f := m.meanwhile; f != nil {
+		m.meanwhile = nil
+		f()
+	}
+	return n, err
+}
+
+// The rest of what is shared goes ahead of what came while its beginning was
+// written, and counts as what waits.
+func TestOutboxSendShared(t *testing.T) {
+	bothForms(t, func(t *testing.T, calls bool) {
+		r := newOutboxRig(calls, 3, 20)
+		r.outbox.stream = &meddlingStream{r.stream, func() { r.put("world ") }}
+		shared := []byte("hello ")
+		r.sendShared(shared, r.claim())
+		copy(shared, "xxxxxx")
+		synctest.Wait()
+		r.mu.Lock()
+		pending := r.pending
+		r.mu.Unlock()
+		if got := r.stream.text(); got != "hel" || pending != len("lo world ") {
+			t.Errorf("%q is written and %d bytes wait", got, pending)
+		}
+		r.sendShared([]byte("again "), r.claim()) // behind what waits
+		r.stream.allow(100)
+		synctest.Wait()
+		if got := r.stream.text(); got != "hello world again " {
+			t.Errorf("got %q", got)
+		}
+		r.writers.Wait()
+		if !r.empty() {
+			t.Errorf("the outbox holds %d buffers, %d bytes", len(r.queue), r.pending)
+		}
+		// More than may wait.
+		r.outbox.stream = &meddlingStream{r.stream, func() { r.put("fourteen bytes") }}
+		r.stream.allow(1 - r.stream.room)
+		r.sendShared([]byte("eight   "), r.claim())
+		if got := <-r.ended; got != slowPending {
+			t.Errorf("over the limit: %q, want %q", got, slowPending)
+		}
+		r.writers.Wait()
+		if !r.empty() {
+			t.Error("what was queued is not given back")
+		}
+		r.sendShared([]byte("more"), r.claim())
 	})
 }

@@ -44,14 +44,40 @@ func (c *client) pollFor(conn net.Conn) bool {
 	if p == nil {
 		return false
 	}
-	s, ok := newSocket(p, conn)
+	fd, ok := takeOver(conn)
 	if !ok {
 		return false
 	}
-	s.client = c
+	_, local := conn.(*net.UnixConn)
+	c.pollBy(p, fd, local)
+	return true
+}
+
+// pollBy makes a socket the client's stream.
+func (c *client) pollBy(p *poller, fd int, local bool) {
+	s := &socket{fd: fd, local: local, poller: p, client: c}
 	c.poll.queued = true // until it begins
 	c.socket, c.stream = s, s
-	return true
+}
+
+// nextClient waits for the next connection and makes a client of it.
+func (b *Broker) nextClient() (*client, error) {
+	l, ok := b.listener.(*socketListener)
+	if !ok {
+		return b.acceptConn()
+	}
+	p := b.somePoller()
+	if p == nil {
+		return b.acceptConn()
+	}
+	fd, remote, err := l.accept()
+	if err != nil {
+		return nil, err
+	}
+	c := blankClient(b, b.lastID.Add(1), remote)
+	c.pollBy(p, fd, false)
+	c.prepare()
+	return c, nil
 }
 
 // socketed reports whether the client's stream calls its outbox.

@@ -11,6 +11,10 @@ type (
 	polled  struct{}
 )
 
+func listenForSockets(l net.Listener) net.Listener { return l }
+
+func (b *Broker) nextClient() (*client, error) { return b.acceptConn() }
+
 func (c *client) pollFor(net.Conn) bool { return false }
 func (c *client) socketed() bool        { return false }
 func (c *client) startPolling()         {}

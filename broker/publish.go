@@ -29,6 +29,11 @@ type publisher struct {
 	staged int
 	// published counts the client's messages of this batch.
 	published tally
+	// fan is what the batch is staged for as long as all of it leads there; nil
+	// for a batch that has stages alone, or nothing yet.
+	fan *fanOut
+	// bulk says that the batch has manyBytes.
+	bulk bool
 	// patience is how long this batch may still be held back.
 	patience time.Duration
 }
@@ -68,8 +73,9 @@ const (
 	// maxStaged bounds what one publisher has staged for all destinations: a
 	// full read to many subscribers is handed over in parts.
 	maxStaged = 16 << 20
-	// manyDestinations is when a batch takes so long to pass on that somebody
-	// else had better look what has come meanwhile.
+	// manyBytes for somebody, and manyDestinations, are what takes so long to
+	// pass on that somebody else had better look what has come meanwhile.
+	manyBytes        = 8 << 10
 	manyDestinations = 16
 	// holdBack is how long one batch may wait for congested destinations.
 	holdBack = 10 * time.Millisecond
@@ -90,6 +96,13 @@ func (p *publisher) own() *stage {
 func (p *publisher) route(op *wire.Op) {
 	p.published.message(op.Frame)
 	r := p.lookup(op.Subject)
+	switch {
+	case r.fan != nil && op.Tail != nil && (r.fan == p.fan || p.fan == nil && p.fanOutTo(r.fan)):
+		p.stageShared(op)
+		return
+	case p.fan != nil:
+		p.part()
+	}
 	delivered := false
 	for i := range r.plain {
 		if p.deliver(&r.plain[i], op) {
@@ -115,7 +128,7 @@ func (p *publisher) deliver(t *target, op *wire.Op) bool {
 	if len(op.Frame) >= stageFull && t.sub.owner.account.gone() {
 		return false // a large copy that would be thrown away
 	}
-	need := len(op.Subject) + len(t.sub.sid) + len(op.Reply) + len(op.Frame) + wire.MsgOverhead
+	need := len(op.Subject) + len(t.sub.sid()) + len(op.Reply) + len(op.Frame) + wire.MsgOverhead
 	// First the claim, then the look at whether the subscription has ended: its
 	// owner ends it first and then waits for the claims, see client.settle.
 	p.open(s, need)
@@ -132,7 +145,7 @@ func (p *publisher) deliver(t *target, op *wire.Op) bool {
 	if t.start != "" && op.Tail != nil {
 		s.buf = append(append(s.buf, t.start...), op.Tail...)
 	} else {
-		s.buf = wire.AppendMsg(s.buf, op, t.sub.sid, t.sub.owner.headers.Load())
+		s.buf = wire.AppendMsg(s.buf, op, t.sub.sid(), t.sub.owner.headers.Load())
 	}
 	s.delivered.message(op.Frame)
 	if len(s.buf) >= stageFull || p.staged >= maxStaged {
@@ -190,32 +203,45 @@ func (p *publisher) deliverWork(t *target, op *wire.Op) bool {
 func (p *publisher) noResponders(op *wire.Op) {
 	if s := p.routes.plainOf(p.client, op.Reply); s != nil {
 		own := p.own()
-		own.buf = wire.AppendNoResponders(own.buf, op.Reply, s.sid, op.Subject)
+		own.buf = wire.AppendNoResponders(own.buf, op.Reply, s.sid(), op.Subject)
 	}
 }
 
 // open makes sure that s has room for need more bytes and will be flushed.
 func (p *publisher) open(s *stage, need int) {
 	if !s.dirty {
-		s.dirty = true
-		if s != &p.self {
-			s.claim = s.to.out.claim()
-			if p.dirty = append(p.dirty, s); len(p.dirty) == manyDestinations {
-				p.client.assist()
-			}
-		}
+		p.claim(s)
 	}
-	if s.buf == nil {
-		s.buf = getBuffer(max(need, s.size))
-		p.staged += cap(s.buf)
+	if s.buf == nil || cap(s.buf)-len(s.buf) < need {
+		s.buf = p.grow(s.buf, need, s.size)
+	}
+}
+
+// claim makes sure that s will be flushed.
+func (p *publisher) claim(s *stage) {
+	s.dirty = true
+	if s == &p.self {
 		return
 	}
-	if cap(s.buf)-len(s.buf) < need {
-		grown := append(getBuffer(max(2*cap(s.buf), len(s.buf)+need)), s.buf...)
-		p.staged += cap(grown) - cap(s.buf)
-		putBuffer(s.buf)
-		s.buf = grown
+	s.claim = s.to.out.claim()
+	p.dirty = append(p.dirty, s)
+	if n := len(p.dirty); n == manyDestinations || n == 1 && p.bulk {
+		p.client.assist()
 	}
+}
+
+// grow returns b, what is staged, in a buffer that has room for need more bytes; a
+// new one has room for size at least.
+func (p *publisher) grow(b []byte, need, size int) []byte {
+	if b == nil {
+		b = getBuffer(max(need, size))
+		p.staged += cap(b)
+		return b
+	}
+	grown := append(getBuffer(max(2*cap(b), len(b)+need)), b...)
+	p.staged += cap(grown) - cap(b)
+	putBuffer(b)
+	return grown
 }
 
 // flush hands every staged buffer over, the client's own last, and then waits
@@ -242,6 +268,11 @@ func (p *publisher) flush() {
 // handOver gives what is staged for others to their outboxes and returns those
 // that are congested.
 func (p *publisher) handOver() (congested []*client) {
+	if p.fan != nil { // then nothing else is staged
+		congested = p.handOverShared(congested)
+		clear(p.dirty)
+		p.dirty = p.dirty[:0]
+	}
 	for i, s := range p.dirty {
 		p.dirty[i] = nil
 		b := s.buf

@@ -148,7 +148,7 @@ func TestStagedBuffersAreBounded(t *testing.T) {
 
 // BenchmarkPublish bounds what a message costs besides the system calls.
 func BenchmarkPublish(b *testing.B) {
-	for _, subscribers := range []int{0, 1, 10} {
+	for _, subscribers := range []int{0, 1, 10, 100} {
 		b.Run(fmt.Sprintf("to=%d", subscribers), func(b *testing.B) {
 			broker := benchBroker()
 			for i := range subscribers {
@@ -203,7 +203,7 @@ func TestLookupsThatAreNotKept(t *testing.T) {
 		t.Errorf("its own subscription has %d messages behind the UNSUB, want %d", n-messages, more)
 	}
 	// One that is used again and again is kept.
-	for range passingRounds * messages {
+	for range lastRounds * messages {
 		pub.feed(t, "PUB kept 0\r\n\r\n")
 		if pub.publish.passing == 0 {
 			break

@@ -8,20 +8,26 @@ import (
 	"testing"
 
 	"vigil/internal/subject"
+	"vigil/internal/wire"
 )
 
 // naiveRouter is the router said in the plainest way: a list.
 type naiveRouter []*subscription
 
+// subscriptionTo is nobody's.
+func subscriptionTo(pattern, queue string) *subscription {
+	return newSubscription(nil, &wire.Op{Subject: []byte(pattern), Queue: []byte(queue)})
+}
+
 func (n naiveRouter) match(published string) (plain []*subscription, groups map[string][]*subscription) {
 	groups = make(map[string][]*subscription)
 	for _, s := range n {
 		switch {
-		case !subject.Match(s.subject, published):
-		case s.queue == "":
+		case !subject.Match(s.subject(), published):
+		case s.queue() == "":
 			plain = append(plain, s)
 		default:
-			groups[s.queue] = append(groups[s.queue], s)
+			groups[s.queue()] = append(groups[s.queue()], s)
 		}
 	}
 	return plain, groups
@@ -67,8 +73,8 @@ func TestRouterAgainstOracle(t *testing.T) {
 		for range 2000 {
 			switch roll := r.IntN(10); {
 			case roll < 4:
-				s := &subscription{subject: randomPattern(r), queue: []string{"", "", "q", "r"}[r.IntN(4)]}
-				if !subject.ValidSubscribe(s.subject) {
+				s := subscriptionTo(randomPattern(r), []string{"", "", "q", "r"}[r.IntN(4)])
+				if !subject.ValidSubscribe(s.subject()) {
 					continue
 				}
 				tree.insert(s)
@@ -85,6 +91,9 @@ func TestRouterAgainstOracle(t *testing.T) {
 			if tree.count != len(list) {
 				t.Fatalf("seed %d: count %d, want %d", seed, tree.count, len(list))
 			}
+			if n := needless(&tree.root, true); n > 0 {
+				t.Fatalf("seed %d: %d nodes have nothing to tell apart", seed, n)
+			}
 		}
 		if found < 50 {
 			t.Errorf("seed %d: only %d matches: the test proves too little", seed, found)
@@ -96,6 +105,31 @@ func TestRouterAgainstOracle(t *testing.T) {
 			t.Fatalf("seed %d: the empty router holds %+v", seed, tree)
 		}
 	}
+}
+
+// needless counts the nodes from n on that fewer than two patterns go through, of
+// which the root may be one.
+func needless(n *node, root bool) (count int) {
+	things := n.children.len()
+	for _, there := range []bool{n.here != nil, n.tail != nil, n.any != branch{}} {
+		if there {
+			things++
+		}
+	}
+	if n.any.node != nil {
+		count += needless(n.any.node, false)
+	}
+	chain := n.any.node
+	for b := range n.children.values() {
+		if b.node != nil {
+			chain = b.node
+			count += needless(b.node, false)
+		}
+	}
+	if !root && things < 2 && chain == nil {
+		count++
+	}
+	return count
 }
 
 // randomPattern returns tokens of a few letters and wildcards, some empty.
@@ -121,12 +155,12 @@ func FuzzRouter(f *testing.F) {
 				list = list[1:]
 				continue
 			}
-			s := &subscription{}
-			s.subject, _ = strings.CutPrefix(line, "+")
-			if len(s.subject) < len(line) {
-				s.queue = "q"
+			pattern, member := strings.CutPrefix(line, "+")
+			queue := ""
+			if member {
+				queue = "q"
 			}
-			if subject.ValidSubscribe(s.subject) {
+			if s := subscriptionTo(pattern, queue); subject.ValidSubscribe(pattern) {
 				tree.insert(s)
 				list = append(list, s)
 			}
@@ -143,7 +177,7 @@ func benchRouter() *router {
 		if i%10 == 0 {
 			pattern = fmt.Sprintf("orders.*.eu.%d.>", i)
 		}
-		r.insert(&subscription{subject: pattern})
+		r.insert(subscriptionTo(pattern, ""))
 	}
 	return &r
 }
@@ -164,7 +198,7 @@ func BenchmarkRouterMatch(b *testing.B) {
 // routing table's lock.
 func BenchmarkRouterInsertRemove(b *testing.B) {
 	r := benchRouter()
-	s := &subscription{subject: "orders.17.eu.new"}
+	s := subscriptionTo("orders.17.eu.new", "")
 	b.ReportAllocs()
 	for b.Loop() {
 		r.insert(s)

@@ -69,10 +69,10 @@ func (t *routing) subscribe(c *client, op *wire.Op, limit int) (refusal string) 
 	}
 	s := newSubscription(c, op)
 	c.subscribed = true
-	c.subs.set(s.sid, s)
+	c.subs.set(s.sid(), s)
 	t.router.insert(s)
 	t.inserts++
-	t.changed(s.subject)
+	t.changed(s.subject())
 	c.account.charge(s.cost())
 	return ""
 }
@@ -111,14 +111,14 @@ func (t *routing) unsubscribe(c *client, op *wire.Op) (gone bool) {
 func (t *routing) remove(s *subscription) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if s.owner.subs.get([]byte(s.sid)) == s {
+	if s.owner.subs.get([]byte(s.sid())) == s {
 		t.removeLocked(s)
 	}
 }
 
 func (t *routing) removeLocked(s *subscription) {
 	t.endLocked(s)
-	s.owner.subs.remove(s.sid)
+	s.owner.subs.remove(s.sid())
 }
 
 // endLocked ends a subscription, which its owner may hold still.
@@ -127,7 +127,7 @@ func (t *routing) endLocked(s *subscription) {
 	t.router.remove(s)
 	s.owner.account.charge(-s.cost())
 	t.removes++
-	t.changed(s.subject)
+	t.changed(s.subject())
 }
 
 // removeAtOnce is how many subscriptions one hold of the lock removes: some

@@ -48,12 +48,17 @@ const tcpNotSentLowat = 25
 // it: what is on the way does not count.
 const maxNotSent = 256 << 10
 
-// newSocket takes over a connection that is a socket. It reports false, and has
-// done nothing, if there are not enough descriptors.
-func newSocket(p *poller, conn net.Conn) (*socket, bool) {
+// setNotSentLowat has a TCP socket hold no more unsent output than maxNotSent.
+func setNotSentLowat(fd int) error {
+	return syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, tcpNotSentLowat, maxNotSent)
+}
+
+// takeOver takes the descriptor of a connection that is a socket over. It reports
+// false, and has done nothing, if there are not enough descriptors.
+func takeOver(conn net.Conn) (fd int, ok bool) {
 	raw, err := conn.(syscall.Conn).SyscallConn()
 	if err != nil {
-		return nil, false
+		return -1, false
 	}
 	own := -1
 	err = raw.Control(func(fd uintptr) {
@@ -64,12 +69,11 @@ func newSocket(p *poller, conn net.Conn) (*socket, bool) {
 		}
 	})
 	if err != nil || own < 0 {
-		return nil, false
+		return -1, false
 	}
-	_ = syscall.SetsockoptInt(own, syscall.IPPROTO_TCP, tcpNotSentLowat, maxNotSent) // not on a Unix socket
-	_ = conn.Close()                                                                 // the copy stays open
-	_, local := conn.(*net.UnixConn)
-	return &socket{fd: own, local: local, poller: p}, true
+	_ = setNotSentLowat(own) // not on a Unix socket
+	_ = conn.Close()         // the copy stays open
+	return own, true
 }
 
 // use begins a system call. It reports false if the socket is closed.
@@ -97,8 +101,10 @@ func (s *socket) close() error {
 	if !s.use() {
 		return nil
 	}
-	if s.users.Or(closedBit)&closedBit == 0 {
-		_ = syscall.Shutdown(s.fd, syscall.SHUT_RDWR)                  // if still connected
+	if n := s.users.Or(closedBit); n&closedBit == 0 {
+		if n > 1 { // somebody uses it, and the client is to see the end now
+			_ = syscall.Shutdown(s.fd, syscall.SHUT_RDWR)
+		}
 		s.poller.postFirst(s.client, syscall.EPOLLIN|syscall.EPOLLOUT) // whoever waits
 	}
 	s.done()
@@ -202,12 +208,14 @@ func (s *socket) turn(events uint32) (left uint32) {
 	if n == 0 && err == nil {
 		return 0
 	}
-	if n >= manyBytes {
-		s.poller.assist()
-	}
+	c.publish.bulk = n >= manyBytes
 	if broken, over := c.took(n, err); over {
 		s.ended = true
 		c.in.release()
+		if broken == nil && c.departsAtOnce() {
+			c.depart(nil)
+			return 0
+		}
 		// The client's; ends within lingerFor, and Shutdown waits for it.
 		c.broker.pumps.Go(func() { c.depart(broken) })
 		return 0
@@ -219,10 +227,6 @@ func (s *socket) turn(events uint32) (left uint32) {
 	}
 	return 0
 }
-
-// manyBytes is what takes so long to parse and pass on that somebody else had
-// better look what has come meanwhile.
-const manyBytes = 8 << 10
 
 // endEvents say that a read that does not fill its buffer is not the last: behind
 // it stands the end, or, where there is urgent data, more.

@@ -9,13 +9,14 @@ import (
 	"vigil/internal/wire"
 )
 
-// subscription is one SUB of one client.
+// subscription is one SUB of one client. It is as large as a line of the
+// processor's cache: routing to one of many subscriptions is waiting for these.
 type subscription struct {
 	// Fixed after construction.
-	owner   *client
-	subject string
-	queue   string // "" for a plain subscription
-	sid     string
+	owner *client
+	// text is subject, queue and sid, which end where they say.
+	text                 string
+	subjectEnd, queueEnd uint32
 
 	// Guarded by the routing table: the list of those to the same pattern.
 	before, behind *subscription
@@ -28,31 +29,37 @@ type subscription struct {
 	max atomic.Int64
 }
 
-// newSubscription makes the subscription that op, a SUB, asks for. Its texts are
-// one allocation.
+// newSubscription makes the subscription that op, a SUB, asks for.
 func newSubscription(owner *client, op *wire.Op) *subscription {
 	text := string(op.Subject) + string(op.Queue) + string(op.SID)
 	queue := len(op.Subject)
 	sid := queue + len(op.Queue)
-	return &subscription{owner: owner, subject: text[:queue], queue: text[queue:sid], sid: text[sid:]}
+	return &subscription{owner: owner, text: text, subjectEnd: uint32(queue), queueEnd: uint32(sid)}
 }
+
+func (s *subscription) subject() string { return s.text[:s.subjectEnd] }
+
+// queue returns "" for a plain subscription.
+func (s *subscription) queue() string { return s.text[s.subjectEnd:s.queueEnd] }
+
+func (s *subscription) sid() string { return s.text[s.queueEnd:] }
 
 // What a subscription costs in memory, in bytes, measured at up to a million of
 // them (TestSubscriptionCost): itself with its entries in the client's map and
 // the router's, which have just been made twice as large at worst; and, of a
-// pattern with wildcards, each token, which is a level of the router's tree unless
-// another pattern goes the same way. Each pays for its whole way, so that whoever
-// stays has paid when the others go.
+// pattern with wildcards, each token, which is a node of the router's tree if
+// other patterns go the same way. At least two share a node, so each pays for half
+// of the nodes on its whole way, and whoever stays has paid when the others go.
 const (
-	subscriptionCost = 250
-	tokenCost        = 110
+	subscriptionCost = 220
+	tokenCost        = 55
 )
 
 // cost is the subscription's part of the memory budget.
 func (s *subscription) cost() int {
-	cost := subscriptionCost + len(s.subject) + len(s.queue) + len(s.sid)
-	if subject.HasWildcard(s.subject) {
-		cost += tokenCost*(1+strings.Count(s.subject, ".")) + len(s.subject)
+	cost := subscriptionCost + len(s.subject()) + len(s.queue()) + len(s.sid())
+	if subject.HasWildcard(s.subject()) {
+		cost += tokenCost*(1+strings.Count(s.subject(), ".")) + len(s.subject())
 	}
 	return cost
 }

@@ -47,9 +47,9 @@ func (s *subscription) detail() subDetail {
 		limit = 0
 	}
 	return subDetail{
-		Subject: s.subject,
-		Queue:   s.queue,
-		SID:     s.sid,
+		Subject: s.subject(),
+		Queue:   s.queue(),
+		SID:     s.sid(),
 		Msgs:    s.delivered.Load(),
 		Max:     limit,
 		CID:     s.owner.id,
@@ -133,8 +133,8 @@ func (b *Broker) pageOfSubs(offset, limit int) (page []subDetail, total int) {
 func bySID(x, y *subscription) int {
 	return cmp.Or(
 		cmp.Compare(x.owner.id, y.owner.id),
-		cmp.Compare(len(x.sid), len(y.sid)),
-		cmp.Compare(x.sid, y.sid))
+		cmp.Compare(len(x.sid()), len(y.sid())),
+		cmp.Compare(x.sid(), y.sid()))
 }
 
 func details(subs []*subscription) []subDetail {

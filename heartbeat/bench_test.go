@@ -37,3 +37,38 @@ func BenchmarkProbeAndAnswer(b *testing.B) {
 		d.Heard(now.Add(time.Millisecond))
 	}
 }
+
+// BenchmarkStepBurst bounds a Step that asks for another probe of the burst.
+func BenchmarkStepBurst(b *testing.B) {
+	b.ReportAllocs()
+	d := NewSchedule(Default(), epoch)
+	start := d
+	for b.Loop() {
+		if d.Step(d.Next()) == Dead {
+			d = start
+		}
+	}
+}
+
+// BenchmarkMethods bounds a whole round on an idle connection with each
+// detector, what it learns included.
+func BenchmarkMethods(b *testing.B) {
+	for _, m := range []struct {
+		name string
+		Method
+	}{
+		{"Config", Config{}}, {"Objective", Objective{Within: 2 * time.Second}},
+		{"ObjectiveDatagrams", Objective{Within: 2 * time.Second, Datagrams: true}}, {"Chen", Chen{}}, {"Phi", Phi{}},
+	} {
+		b.Run(m.name, func(b *testing.B) {
+			b.ReportAllocs()
+			d := m.Detector(epoch)
+			for b.Loop() {
+				now := d.Next()
+				if d.Step(now) == Probe {
+					d.Answered(now, now.Add(time.Millisecond))
+				}
+			}
+		})
+	}
+}

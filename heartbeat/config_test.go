@@ -9,18 +9,23 @@ import (
 )
 
 func TestPresets(t *testing.T) {
+	const ms = time.Millisecond
 	tests := []struct {
 		name  string
 		cfg   Config
 		want  Config
 		bound time.Duration
 	}{
-		{"Within(2s)", Within(2 * time.Second), Config{900 * time.Millisecond, 300 * time.Millisecond, 3}, 1800 * time.Millisecond},
+		{"Within(2s)", Within(2 * time.Second), Config{900 * ms, 300 * ms, 3, 75 * ms}, 1800 * time.Millisecond},
 		{"Default", Default(), Within(2 * time.Second), 1800 * time.Millisecond},
-		{"Lesson", Lesson(), Config{10 * time.Second, 3 * time.Second, 3}, 19 * time.Second},
+		{"Lesson", Lesson(), Config{10 * time.Second, 3 * time.Second, 3, 0}, 19 * time.Second},
 		{"zero", Config{}.WithDefaults(), Default(), 1800 * time.Millisecond},
+		{"Within(1s)", Within(time.Second), Config{450 * ms, 150 * ms, 3, 50 * ms}, 900 * ms},
+		{"Within(660ms)", Within(660 * ms), Config{297 * ms, 99 * ms, 3, 0}, 594 * ms},
+		{"Within(10s)", Within(10 * time.Second), Config{4500 * ms, 1500 * ms, 3, 100 * ms}, 9 * time.Second},
+		{"Within(1h)", Within(time.Hour), Config{27 * time.Minute, 9 * time.Minute, 3, 27 * time.Second}, 54 * time.Minute},
 		{"not zero", Lesson().WithDefaults(), Lesson(), 19 * time.Second},
-		{"smallest", Within(20 * time.Millisecond), Config{9 * time.Millisecond, 3 * time.Millisecond, 3}, 18 * time.Millisecond},
+		{"smallest", Within(20 * time.Millisecond), Config{9 * ms, 3 * ms, 3, 0}, 18 * time.Millisecond},
 	}
 	for _, tt := range tests {
 		if tt.cfg != tt.want {
@@ -71,22 +76,28 @@ func TestValidate(t *testing.T) {
 		want string // "" is valid
 	}{
 		{Config{}, ""},
-		{Config{3 * time.Millisecond, 3 * time.Millisecond, 1}, ""},
-		{Config{s, s, 1000}, ""},
-		{Config{horizon - s, s, 1}, ""},
-		{Config{0, s, 3}, "heartbeat: config: Idle is 0s, the smallest possible is 3ms (the smallest Within is 20ms)"},
-		{Config{-s, s, 3}, "heartbeat: config: Idle is -1s, the smallest possible is 3ms (the smallest Within is 20ms)"},
-		{Config{s, 0, 3}, "heartbeat: config: Interval is 0s, the smallest possible is 3ms (the smallest Within is 20ms)"},
+		{Config{3 * time.Millisecond, 3 * time.Millisecond, 1, 0}, ""},
+		{Config{s, s, 1000, 0}, ""},
+		{Config{horizon - s, s, 1, 0}, ""},
+		{Config{0, s, 3, 0}, "heartbeat: config: Idle is 0s, the smallest possible is 3ms (the smallest Within is 20ms)"},
+		{Config{-s, s, 3, 0}, "heartbeat: config: Idle is -1s, the smallest possible is 3ms (the smallest Within is 20ms)"},
+		{Config{s, 0, 3, 0}, "heartbeat: config: Interval is 0s, the smallest possible is 3ms (the smallest Within is 20ms)"},
 		{Within(10 * time.Millisecond), "heartbeat: config: Interval is 1.5ms, the smallest possible is 3ms (the smallest Within is 20ms)"},
-		{Config{s, s, 0}, "heartbeat: config: Probes is 0, possible are 1 to 1000"},
-		{Config{s, s, -1}, "heartbeat: config: Probes is -1, possible are 1 to 1000"},
-		{Config{s, s, 1001}, "heartbeat: config: Probes is 1001, possible are 1 to 1000"},
-		{Config{math.MaxInt64, s, 1}, "heartbeat: config: Idle is 2562047h47m16.854775807s, " +
+		{Config{s, s, 0, 0}, "heartbeat: config: Probes is 0, possible are 1 to 1000"},
+		{Config{s, s, -1, 0}, "heartbeat: config: Probes is -1, possible are 1 to 1000"},
+		{Config{s, s, 1001, 0}, "heartbeat: config: Probes is 1001, possible are 1 to 1000"},
+		{Config{math.MaxInt64, s, 1, 0}, "heartbeat: config: Idle is 2562047h47m16.854775807s, " +
 			"the largest possible is 1281023h53m38.427387903s"},
-		{Config{horizon - s, s + 2, 1}, "heartbeat: config: Interval is 1.000000002s, " +
+		{Config{horizon - s, s + 2, 1, 0}, "heartbeat: config: Interval is 1.000000002s, " +
 			"the largest possible is 1s with Idle 1281023h53m37.427387903s and Probes 1"},
-		{Config{s, math.MaxInt64, 1000}, "heartbeat: config: Interval is 2562047h47m16.854775807s, " +
+		{Config{s, math.MaxInt64, 1000, 0}, "heartbeat: config: Interval is 2562047h47m16.854775807s, " +
 			"the largest possible is 1281h1m26.017427387s with Idle 1s and Probes 1000"},
+		{Config{s, s, 3, 4 * time.Millisecond}, ""},
+		{Config{s, s, 3, s}, ""},
+		{Config{s, s, 3, -1}, "heartbeat: config: Burst is -1ns, possible are 0, which is none, and 3ms to Interval, 1s"},
+		{Config{s, s, 3, 1}, "heartbeat: config: Burst is 1ns, possible are 0, which is none, and 3ms to Interval, 1s"},
+		{Config{s, s, 3, s + 1}, "heartbeat: config: Burst is 1.000000001s, possible are 0, which is none, and 3ms to Interval, 1s"},
+		{Config{s, s, 4, 4 * time.Millisecond}, "heartbeat: config: Burst is 4ms, which is more than 1000 probes in one silence with Interval 1s and Probes 4"},
 	}
 	for _, tt := range tests {
 		err := tt.cfg.Validate()

@@ -71,6 +71,20 @@
 // trip must stay below half an Interval, because the only probe may itself have
 // been sent half an Interval late.
 //
+// # The burst
+//
+// Between the points of the schedule, an unanswered probe is followed by another
+// each [Config.Burst], 75 ms by default, up to the verdict, which does not move.
+// On a network that loses packets this is what keeps a promise of two seconds on
+// TCP: a segment that is lost alone is sent again only when a timer of the kernel
+// says so, after 200 ms, 400 ms and then twice as long each time, whereas one
+// that is followed by others is missed by the receiver at once. Measured with
+// 10 % of packets lost each way, of 16,000 probes 0.29 % were unanswered after
+// 0.9 s without a burst, 0.11 % with one that began after an Interval, and 0.04 %
+// with this one.
+//
+// Nothing is added while answers take less than a Burst.
+//
 // # Doubting oneself first
 //
 // When Step comes later than half an Interval after Next, it was this process
@@ -91,13 +105,37 @@
 // a healthy connection. Nothing is hidden: [Evidence] counts the pauses and
 // keeps the largest lateness.
 //
+// # Which Method
+//
+// A [Method] is a way to judge a silence. All of them make Detectors with the
+// contract above, doubt themselves first, and take any byte for life:
+//
+//   - [Config], the default: fixed times, from one figure with [Within]. It learns
+//     nothing and can therefore be predicted: its Bound always holds.
+//   - [Objective]: a contract of two figures, how soon a dead peer is to be known
+//     and how often a living one may be given up. It measures the network, probes
+//     as seldom as the contract allows, and says when the network cannot keep it.
+//   - [Chen] and [Phi]: what the literature has, for comparison, and for a steady
+//     load. They probe at a fixed rate whether or not bytes come.
+//
+// The measures of all of them, in models of networks with loss, delay, congestion
+// and processes that stand still, are printed by "vigil-lab detectors".
+//
 // # Sources
 //
 // W. Chen, S. Toueg, M. K. Aguilera, "On the Quality of Service of Failure
 // Detectors", IEEE Transactions on Computers 51(5), 2002: the fixed schedule
 // (freshness points do not depend on when the last one was looked at) and the
 // measures by which a detector is judged, detection time, mistake rate and
-// mistake duration.
+// mistake duration; the detector NFD-E, which is [Chen]; and the configurator,
+// which is [Objective.Configure].
+//
+// N. Hayashibara, X. Défago, R. Yared, T. Katayama, "The φ Accrual Failure
+// Detector", SRDS 2004: [Phi].
+//
+// RFC 6298 and RFC 8985, of which the first says when TCP sends again what is not
+// acknowledged, and the second how later segments make it do so sooner: the
+// reasons for the burst.
 //
 // RFC 5880, Bidirectional Forwarding Detection: an interval and a multiplier,
 // and a detection time computed from both and known in advance.

@@ -36,7 +36,8 @@ type Detector interface {
 
 	// Hint tells that something speaks against the peer: the network reported
 	// it unreachable, or the kernel sends again what nobody acknowledges. It
-	// is no verdict. The next probe is due at once, unless one is under way.
+	// is no verdict, and hastens none: a probe is due at once, unless one is
+	// under way.
 	Hint(now time.Time)
 
 	// Resumed tells that this process, or its machine, has stood still until
@@ -60,6 +61,17 @@ type Detector interface {
 
 	// Promise returns what the Detector keeps at present.
 	Promise() Promise
+}
+
+// Learner is a Detector that measures its network and can pass on what it knows.
+// A false alarm would otherwise cost the knowledge that could prevent the next.
+type Learner interface {
+	Detector
+
+	// Successor returns a Detector for another connection to the same peer,
+	// which takes now for the last time it was heard. The Learner may have
+	// returned Dead, and must not be used any more.
+	Successor(now time.Time) Detector
 }
 
 // Promise is what a Detector keeps on the network as it is.

@@ -11,7 +11,11 @@ import (
 // randomConfig returns a valid Config, from a few milliseconds to minutes.
 func randomConfig(r *rand.Rand) Config {
 	span := func() time.Duration { return minSpan + time.Duration(r.Int64N(int64(time.Minute)>>r.IntN(16))) }
-	return Config{Idle: span(), Interval: span(), Probes: 1 + r.IntN(8)}
+	c := Config{Idle: span(), Interval: span(), Probes: 1 + r.IntN(8)}
+	if r.IntN(2) == 0 {
+		c.Burst = max(minSpan, c.Interval/time.Duration(1+r.IntN(20)))
+	}
+	return c
 }
 
 // random calls f in many subtests, each with a generator of its own whose seed
@@ -26,7 +30,7 @@ func random(t *testing.T, f func(t *testing.T, r *rand.Rand)) {
 
 // TestWorstCaseEqualsBound measures, for many configurations, the time from the
 // last byte to Dead when Step is called exactly at Next: it is Bound, and on the
-// way there are exactly Probes probes.
+// way there are exactly as many probes as its schedule and its burst have.
 func TestWorstCaseEqualsBound(t *testing.T) {
 	measure := func(t *testing.T, cfg Config, last time.Time) {
 		d := NewSchedule(cfg, epoch)
@@ -41,21 +45,31 @@ func TestWorstCaseEqualsBound(t *testing.T) {
 			case None:
 				t.Errorf("%+v: nothing to do at Next", cfg)
 			case Dead:
-				if got := now.Sub(last); got != cfg.Bound() || probes != cfg.Probes {
-					t.Errorf("%+v: dead after %v and %d probes, want %v and %d", cfg, got, probes, cfg.Bound(), cfg.Probes)
+				if got, want := now.Sub(last), probesOf(cfg); got != cfg.Bound() || probes != want || d.Evidence(now).Probes != want {
+					t.Errorf("%+v: dead after %v and %d probes, want %v and %d", cfg, got, probes, cfg.Bound(), want)
 				}
 			}
 			return
 		}
 	}
 	for _, cfg := range []Config{Default(), Lesson(), Within(20 * time.Millisecond), Within(time.Hour),
-		{minSpan, time.Hour, 1}, {time.Hour, minSpan, maxProbes}} {
+		{minSpan, time.Hour, 1, 0}, {time.Hour, minSpan, maxProbes, 0}, {minSpan, time.Second, 3, 2 * minSpan}} {
 		measure(t, cfg, epoch)
 		measure(t, cfg, epoch.Add(time.Second))
 	}
 	random(t, func(t *testing.T, r *rand.Rand) {
 		measure(t, randomConfig(r), epoch.Add(time.Duration(r.Int64N(int64(time.Hour)))))
 	})
+}
+
+// probesOf returns how many probes a silence takes when no Step is late: each
+// Interval has one, and as many besides as a Burst goes into what is left of it.
+func probesOf(cfg Config) int {
+	extra := 0
+	if cfg.Burst > 0 {
+		extra = int((cfg.Interval - 1) / cfg.Burst)
+	}
+	return cfg.Probes * (1 + extra)
 }
 
 // TestLatenessDoesNotAddUp: when each Step is late by up to half an Interval,
@@ -93,7 +107,7 @@ func TestAnsweringPeerIsNeverAccused(t *testing.T) {
 				d.Heard(answers[0])
 				answers = answers[1:]
 			} else if d.Step(now) == Probe {
-				answer := now.Add(upTo(r, cfg.overdue()-1))
+				answer := now.Add(upTo(r, overdue(cfg.Interval)-1))
 				if n := len(answers); n > 0 && answer.Before(answers[n-1]) {
 					answer = answers[n-1] // TCP keeps the order
 				}

@@ -79,8 +79,10 @@ var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // command runs one of
 //
-//	new lesson | new within=2s | new idle=10s interval=3s probes=3
+//	new lesson | new within=2s [burst=0s] | new idle=10s interval=3s probes=3
 //	heard 1.2s                          a byte arrives at 1.2 s
+//	hint 1.2s                           something speaks against the peer
+//	resumed 1.2s                        our machine slept until 1.2 s
 //	step 3s                             Step is called at 3 s
 //	run until=20s [late=0s] [rtt=0s]    Step is called at Next (+ late); with rtt each probe is answered
 //	pause 5s                            nothing is called for 5 s
@@ -93,6 +95,14 @@ func (r *scriptRun) command(t *testing.T, args []string) {
 	case "heard":
 		r.now = duration(t, args[1])
 		r.heard()
+	case "hint":
+		r.now = duration(t, args[1])
+		r.d.Hint(epoch.Add(r.now))
+		r.logf("hint          %-8v next %v", r.d.State(), since(r.d.Next()))
+	case "resumed":
+		r.now = duration(t, args[1])
+		r.d.Resumed(epoch.Add(r.now))
+		r.logf("resumed       %-8v next %v", r.d.State(), since(r.d.Next()))
 	case "step":
 		r.now = duration(t, args[1])
 		r.step()
@@ -114,18 +124,25 @@ func (r *scriptRun) command(t *testing.T, args []string) {
 }
 
 func (r *scriptRun) create(t *testing.T, opts map[string]time.Duration) {
-	cfg := Config{opts["idle"], opts["interval"], int(opts["probes"])}
+	cfg := Config{Idle: opts["idle"], Interval: opts["interval"], Probes: int(opts["probes"])}
 	if d, ok := opts["within"]; ok {
 		cfg = Within(d)
 	} else if _, ok := opts["lesson"]; ok {
 		cfg = Lesson()
+	}
+	if d, ok := opts["burst"]; ok {
+		cfg.Burst = d
 	}
 	if err := cfg.Validate(); err != nil {
 		t.Fatal(err)
 	}
 	r.now = 0
 	r.d = NewSchedule(cfg, epoch)
-	r.logf("new, idle %v, interval %v, probes %d, bound %v", cfg.Idle, cfg.Interval, cfg.Probes, cfg.Bound())
+	burst := ""
+	if cfg.Burst > 0 {
+		burst = fmt.Sprintf(", burst %v", cfg.Burst)
+	}
+	r.logf("new, idle %v, interval %v, probes %d%s, bound %v", cfg.Idle, cfg.Interval, cfg.Probes, burst, cfg.Bound())
 }
 
 // run calls Step each late after Next, and Heard each rtt after a probe, until

@@ -61,7 +61,8 @@ func Connect(ctx context.Context, url string, cfg Config) (*Publisher, error) {
 }
 
 // Publish sends data to subject. A nil error means that the message was taken,
-// in order behind those before it; Flush says that the broker got it.
+// in order behind those before it; PublishSync waits until the broker has got it,
+// and Flush for all at once.
 //
 // While connected, Publish waits when Config.OutBuffer is full, until there is
 // room or ctx ends. While there is no connection the message is kept and sent
@@ -84,19 +85,25 @@ func (p *Publisher) PublishSync(ctx context.Context, to string, data []byte) err
 
 // PublishMsgSync is PublishSync with a reply subject and a header.
 func (p *Publisher) PublishMsgSync(ctx context.Context, m *Msg) error {
-	dropped := p.link.Stats().Dropped
+	before := p.link.Stats()
 	if err := p.PublishMsg(ctx, m); err != nil {
 		return err
 	}
 	for {
 		err := p.link.Flush(ctx)
-		switch _, interrupted := errors.AsType[*InterruptedError](err); {
-		case interrupted && p.cfg.Confirmed:
+		_, interrupted := errors.AsType[*InterruptedError](err)
+		if interrupted && p.cfg.Confirmed {
 			continue // it is sent again
-		case err != nil:
-			return fmt.Errorf("publisher: publish %s: not confirmed: %w", m.Subject, err)
-		case p.link.Stats().Dropped != dropped:
+		}
+		after := p.link.Stats()
+		switch {
+		case err == nil && after.Unconfirmed != before.Unconfirmed: // lost before the Flush began
+			err = &InterruptedError{Loss: p.link.Status().Loss}
+		case err == nil && after.Dropped != before.Dropped:
 			return ErrDropped
+		}
+		if err != nil {
+			return fmt.Errorf("publisher: publish %s: not confirmed: %w", m.Subject, err)
 		}
 		return nil
 	}
@@ -148,10 +155,10 @@ func badSubject(err error) error {
 	return fmt.Errorf("publisher: publish: %w: %w", ErrBadSubject, err)
 }
 
-// Flush waits until the broker has got everything published before. While there
-// is no connection it waits for one. It returns an *InterruptedError when the
-// connection was lost meanwhile: then the Lost event says how many messages are
-// unconfirmed.
+// Flush waits until the broker has got everything published before, but for what
+// a Lost event told as unconfirmed. While there is no connection it waits for
+// one. It returns an *InterruptedError when the connection was lost meanwhile:
+// then the Lost event says how many messages are unconfirmed.
 func (p *Publisher) Flush(ctx context.Context) error { return p.link.Flush(ctx) }
 
 // Status returns how the connection is. It answers at once, always, also while

@@ -141,7 +141,7 @@ func (f *benchFlags) run(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	chart, err := f.chart()
+	chart, err := openChart(f.svg)
 	if err != nil {
 		return err
 	}
@@ -171,13 +171,13 @@ func (f *benchFlags) run(cmd *cobra.Command, _ []string) error {
 	return errors.Join(f.show(out, b, results), f.draw(chart, b, results))
 }
 
-// chart opens the file of the chart, nil if none was asked for: what cannot be
-// written is to be known before everything is measured.
-func (f *benchFlags) chart() (*os.File, error) {
-	if f.svg == "" {
+// openChart opens the file of a chart, nil if the name is empty and none was
+// asked for: what cannot be written is to be known before everything is measured.
+func openChart(name string) (*os.File, error) {
+	if name == "" {
 		return nil, nil
 	}
-	file, err := os.OpenFile(f.svg, os.O_CREATE|os.O_WRONLY, 0o644)
+	file, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("chart: %w", err)
 	}

@@ -8,6 +8,7 @@
 //	vigil-lab queue       what a queue group loses when a member's host vanishes
 //	vigil-lab matrix      every way to vanish, and every contender
 //	vigil-lab bench       what a message costs each broker
+//	vigil-lab detectors   how good failure detectors are, in simulated networks
 //	vigil-lab --help      the rest
 package main
 
@@ -30,7 +31,7 @@ func main() {
 		RunE:  run.run,
 	}
 	run.register(root)
-	root.AddCommand(incidentCommand(), idleCommand(), queueCommand(), matrixCommand(), benchCommand(),
+	root.AddCommand(incidentCommand(), idleCommand(), queueCommand(), matrixCommand(), benchCommand(), detectorsCommand(),
 		serveCommand(), memberCommand(), contendCommand(), watchCommand(), relayCommand(), redisCommand())
 	os.Exit(cli.Run(root))
 }

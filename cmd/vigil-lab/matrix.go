@@ -181,14 +181,9 @@ func toFile(name string, write func(io.Writer) error) error {
 // showProgress returns what shows the progress of a matrix, as a bar if out is a
 // terminal, which live says, and otherwise not at all. stop removes it.
 func showProgress(out io.Writer, live bool) (tell func(lab.Progress), stop func()) {
-	bar, stop := newBar(out, live)
-	if bar == nil {
-		return func(lab.Progress) {}, stop
-	}
+	show, stop := showBar(out, live)
 	return func(p lab.Progress) {
-		bar.UpdateTotal(int64(p.All))
-		bar.SetValue(int64(p.Done))
-		bar.UpdateMessage(fmt.Sprintf("%v left; %s", p.Left.Round(time.Second), p.What))
+		show(int64(p.Done), int64(p.All), fmt.Sprintf("%v left; %s", p.Left.Round(time.Second), p.What))
 	}, stop
 }
 

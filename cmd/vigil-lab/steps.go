@@ -8,27 +8,28 @@ import (
 	"github.com/jedib0t/go-pretty/v6/progress"
 
 	"vigil/internal/bench"
+	"vigil/internal/qos"
 )
 
-// showSteps returns what shows the steps of a run as they begin: as a bar if out
-// is a terminal, which live says, and otherwise not at all. stop removes it.
+// showSteps returns what shows the steps of a bench as they begin.
 func showSteps(out io.Writer, live bool) (tell func(bench.Step), stop func()) {
-	bar, stop := newBar(out, live)
-	if bar == nil {
-		return func(bench.Step) {}, stop
-	}
+	show, stop := showBar(out, live)
 	return func(s bench.Step) {
-		bar.UpdateTotal(int64(s.All))
-		bar.SetValue(int64(s.Done))
-		bar.UpdateMessage(fmt.Sprintf("%s %s, %s", s.Scenario, s.Contender, s.What))
+		show(int64(s.Done), int64(s.All), fmt.Sprintf("%s %s, %s", s.Scenario, s.Contender, s.What))
 	}, stop
 }
 
-// newBar shows a bar below what is written to out if that is a terminal, which
-// live says; otherwise it is nil. stop removes it.
-func newBar(out io.Writer, live bool) (bar *progress.Tracker, stop func()) {
+// showCells returns what shows the cells of a simulation as they are done.
+func showCells(out io.Writer, live bool, all int) (tell func(int, qos.Cell), stop func()) {
+	show, stop := showBar(out, live)
+	return func(done int, c qos.Cell) { show(int64(done), int64(all), c.Model.Name+", "+c.Detector.Name) }, stop
+}
+
+// showBar returns what shows how far a run is: as a bar if out is a terminal,
+// which live says, and otherwise not at all. stop removes it.
+func showBar(out io.Writer, live bool) (show func(done, all int64, message string), stop func()) {
 	if !live {
-		return nil, func() {}
+		return func(int64, int64, string) {}, func() {}
 	}
 	w := progress.NewWriter()
 	w.SetOutputWriter(out)
@@ -41,16 +42,21 @@ func newBar(out io.Writer, live bool) (bar *progress.Tracker, stop func()) {
 	style.Options.PercentFormat = "%3.0f %%"
 	style.Options.Separator = " "
 	style.Options.TimeInProgressPrecision = time.Second
-	bar = &progress.Tracker{Message: "starting", RemoveOnCompletion: true}
-	w.AppendTracker(bar)
+	tracker := &progress.Tracker{Message: "starting", RemoveOnCompletion: true}
+	w.AppendTracker(tracker)
 	ended := make(chan struct{})
 	// Owned by the caller; ends with stop, which waits for it.
 	go func() {
 		defer close(ended)
 		w.Render()
 	}()
-	return bar, func() {
-		bar.MarkAsDone()
+	show = func(done, all int64, message string) {
+		tracker.UpdateTotal(all)
+		tracker.SetValue(done)
+		tracker.UpdateMessage(message)
+	}
+	return show, func() {
+		tracker.MarkAsDone()
 		w.Stop()
 		<-ended
 	}

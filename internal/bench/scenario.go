@@ -128,7 +128,7 @@ func crowds() []Scenario {
 	}, {
 		Name: "client-pings", Counts: "pings", speaks: natsOnly, most: 3,
 		About:   "the same connections, each sending a PING once a second",
-		measure: measureClientPings, extra: crowdTime(2 * time.Second),
+		measure: measureClientPings, extra: crowdTime(4 * time.Second),
 	}, {
 		Name: "broker-pings", Counts: "pings", speaks: natsOnly, most: 3,
 		About:   "the same connections, each sent a PING by the broker once a second",

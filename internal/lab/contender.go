@@ -78,6 +78,17 @@ func vigilDefault() contender {
 	return vigilContender("vigil", "heartbeat, noticed within 2 s by default", heartbeat.Default().Bound(), heartbeat.Default())
 }
 
+// adaptiveContender learns how its network is, and keeps an objective.
+func adaptiveContender() contender {
+	o := heartbeat.Objective{Within: 2 * time.Second}
+	return vigilContender("vigil-adaptive", "heartbeat.Objective: within 2 s, a false alarm in 30 days", o.Bound(), o)
+}
+
+// phiContender is the detector of many other systems.
+func phiContender() contender {
+	return vigilContender("phi-accrual", "heartbeat.Phi, with Akka's defaults: threshold 8, 1 s, pause 3 s", heartbeat.Phi{}.Bound(), heartbeat.Phi{})
+}
+
 func natsFast() contender {
 	return natsContender("nats.go-1s", "PingInterval 1 s, 2 outstanding", 3*time.Second, "2–3 s", natsEvery(time.Second, 2)...)
 }
@@ -88,6 +99,8 @@ func everybody() []contender {
 	return []contender{
 		all[0],
 		vigilContender("vigil-1s", "heartbeat.Within(1 s)", time.Second, heartbeat.Within(time.Second)),
+		adaptiveContender(),
+		phiContender(),
 		all[1],
 		all[2],
 		all[3],

@@ -35,6 +35,7 @@ type conn struct {
 	heard   atomic.Int64 // when the last byte came, counted from link.base
 	suspect atomic.Bool  // set by the watcher: the reader shall poke it
 	hinted  atomic.Bool  // something speaks against the peer: the watcher shall ask
+	bare    atomic.Bool  // nothing was subscribed here yet: what is delivered is not ours
 	// answering is the URL of a server that answered on another connection
 	// while this one was suspected; nil if none did.
 	answering atomic.Pointer[string]
@@ -58,9 +59,6 @@ type conn struct {
 	// Set by the greeter before the reader starts; renewed by the reader, with
 	// link.mu held, while the connection is no more than a standby.
 	info *wire.InfoLine
-	// Set by the reader with info.WasHeard: when that was told.
-	wasTold time.Time
-
 	// Set by the greeter when the PONG of the greeting came.
 	confirmedAt time.Time
 	tlsVersion  string // "TLS 1.3" or the like, "" for plain text
@@ -71,6 +69,7 @@ type conn struct {
 	written int    // how much of it the socket took
 
 	// Guarded by link.mu.
+	wasHeard   time.Time // when the broker last heard the connection before, zero if it does not say
 	ledger     ledger
 	kept       kept
 	writerIdle bool

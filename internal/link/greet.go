@@ -52,6 +52,7 @@ func (l *Link) dial(ctx context.Context, s server, subscribe bool) (*conn, error
 	}
 	if err == nil {
 		stage = "INFO came, but no PONG"
+		c.bare.Store(true)
 		if subscribe {
 			greeting = l.restore(c, greeting)
 		}
@@ -165,6 +166,7 @@ func (c *conn) greet(greeting []byte) error {
 func (l *Link) restore(c *conn, greeting []byte) []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	c.bare.Store(false)
 	l.hello, l.toldHello = c, nil
 	return l.subs.appendAll(greeting)
 }

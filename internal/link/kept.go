@@ -120,6 +120,15 @@ func (l *Link) askAfter() int64 {
 
 const maxUnasked = 1 << 20
 
+// askForRoom asks for a confirmation at once when somebody waits for room that
+// nothing else makes. mu is held.
+func (l *Link) askForRoom() {
+	c := l.conn
+	if l.cfg.Resend && l.changed != nil && c != nil && c.ledger.oldest().IsZero() && c.ledger.unasked().Messages > 0 {
+		c.askPing()
+	}
+}
+
 // expire drops what has been waiting for a connection for longer than AwayAge,
 // and tells so. It is told chunk by chunk: none goes before its time, and none
 // later than an eighth of it after.
@@ -132,6 +141,7 @@ func (l *Link) expire(now time.Time) {
 	dropped := l.out.dropWhile(func(c *chunk) bool {
 		return !c.since.IsZero() && now.Sub(c.since) > age+age/agingSteps
 	})
+	l.out.wait(now) // PINGs that were among them
 	l.tellDropped(dropped, now, ErrTooOld)
 	l.mu.Unlock()
 }

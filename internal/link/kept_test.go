@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"vigil/internal/wire"
@@ -199,6 +200,28 @@ func TestPublishWaitsForConfirmationWhenFull(t *testing.T) {
 	})
 }
 
+// A PONG that confirms a part of a chunk makes no room. Publish asks for the rest
+// at once, and does not wait until the heartbeat would.
+func TestPublishAsksForRoom(t *testing.T) {
+	bubble(t, Config{KeepUnconfirmed: minKeep, Resend: true}, func(r *rig) {
+		r.net.SetBuffer(2000)
+		r.peer.conn(0).nc.Close()
+		time.Sleep(5 * time.Second) // a connection with that buffer
+		r.net.Delay(address, time.Millisecond)
+		r.publish(string(make([]byte, 4000))) // keeps the writer busy
+		synctest.Wait()
+		r.publish(string(make([]byte, 45_000)))
+		go r.link.Flush(r.t.Context())
+		synctest.Wait()
+		r.publish(string(make([]byte, 4000))) // behind the PING of Flush
+		start := time.Now()
+		r.publish(string(make([]byte, 20_000)))
+		if d := time.Since(start); d > 100*time.Millisecond {
+			t.Errorf("Publish waited for %v", d)
+		}
+	})
+}
+
 func TestAwayAge(t *testing.T) {
 	const age = 8 * time.Second
 	bubble(t, Config{AwayAge: age}, func(r *rig) {
@@ -230,6 +253,51 @@ func TestAwayAge(t *testing.T) {
 			t.Errorf("%d told as dropped, %v counted, %d are missing", dropped, r.link.Stats().Dropped, oldest)
 		}
 	})
+}
+
+// What fills more than a chunk at once grows old as well.
+func TestAwayAgeOfMuch(t *testing.T) {
+	const age = 8 * time.Second
+	bubble(t, Config{AwayAge: age}, func(r *rig) {
+		r.net.Vanish(address)
+		time.Sleep(5 * time.Second)
+		for range 20 {
+			r.publish(string(make([]byte, 50_000)))
+		}
+		time.Sleep(2 * age)
+		if s := r.link.Status(); s.Queued != (Tally{}) {
+			t.Errorf("%v are still queued", s.Queued)
+		}
+		if n := r.link.Stats().Dropped.Messages; n != 20 {
+			t.Errorf("%d dropped", n)
+		}
+		r.net.Heal(address)
+		r.peer.start()
+		time.Sleep(5 * time.Second)
+	})
+}
+
+// Nor does the PING of a Flush, which a lame duck left, keep what is behind it.
+func TestAwayAgeBehindAPing(t *testing.T) {
+	l := newLink([]server{{address: address}}, Config{AwayAge: time.Minute}.withDefaults())
+	defer l.end()
+	now := time.Now()
+	for i := range 3 {
+		if err := l.Publish(t.Context(), "s", "", nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			l.out.ping(nil)
+		}
+		now = now.Add(time.Hour)
+		l.expire(now)
+		if n := l.Stats().Dropped.Messages; n != int64(i+1) {
+			t.Fatalf("%d messages dropped of %d", n, i+1)
+		}
+	}
+	if l.out.size != len(wire.PingLine) {
+		t.Errorf("%d bytes are left, want the PING", l.out.size)
+	}
 }
 
 // A broker that takes less than the one before would end the connection each

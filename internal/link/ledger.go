@@ -15,6 +15,7 @@ type ledger struct {
 	waiting []waitingPing // in wire order
 	pinged  time.Time     // when the last PING was sent
 	rtt     time.Duration // of the last PING answered, 0 before the first
+	reached time.Time     // when that one was sent: the peer last heard us then, or later
 	answers []answer      // the PINGs answered lately, the oldest first
 	taken   []answer      // those that the watcher has, for reuse
 }
@@ -70,7 +71,7 @@ func (l *ledger) pong(now time.Time) waitingPing {
 	l.waiting[n] = waitingPing{}
 	l.waiting = l.waiting[:n]
 	l.confirmed = p.before
-	l.rtt = now.Sub(p.sent)
+	l.rtt, l.reached = now.Sub(p.sent), p.sent
 	if len(l.answers) < maxAnswers {
 		l.answers = append(l.answers, answer{p.sent, now})
 	}

@@ -162,6 +162,9 @@ func (l *Link) end() {
 	l.closing = true
 	l.setState(StateClosed, time.Now())
 	left := l.out.tally
+	for _, p := range l.out.keepMessages() { // of a Flush that a lame duck left to the next one
+		tellPing(p.done, ErrClosed)
+	}
 	l.mu.Unlock()
 	l.cancel()
 	l.events.emit(Event{Kind: EventClosed, At: time.Now(), Unconfirmed: left})

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"vigil/internal/wire"
 )
@@ -138,16 +139,22 @@ type move struct {
 	done   chan *conn // the other connection, subscribed; nil if there is none
 }
 
-// startMove seeks another server for c's subscriptions.
-func (l *Link) startMove(c *conn) *move {
+// startMove seeks another server for c's subscriptions, after a wait as before
+// any attempt: servers that all call themselves lame ducks are not to send us
+// round and round. trouble is for how long no connection lasted before c.
+func (l *Link) startMove(c *conn, trouble time.Duration) *move {
 	ctx, cancel := context.WithCancel(l.ctx)
 	m := &move{cancel, make(chan *conn, 1)}
 	l.mu.Lock()
 	servers := l.pool.others(c.server.address)
+	wait := l.backoff.wait(trouble, 0, l.rng)
 	l.mu.Unlock()
 	// Owned by the supervisor, which receives from done. Ends with the last
 	// attempt, at the latest with cancel.
-	go func() { m.done <- l.subscribeElsewhere(ctx, c, servers) }()
+	go func() {
+		_ = pause(ctx, wait) // what follows finds out that ctx has ended
+		m.done <- l.subscribeElsewhere(ctx, c, servers)
+	}()
 	return m
 }
 

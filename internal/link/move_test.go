@@ -1,7 +1,6 @@
 package link
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -157,6 +156,39 @@ func TestLameDuckDiesWhileMoving(t *testing.T) {
 	}
 }
 
+// The other server dies while the lame duck's last PONG is awaited: what it had
+// brought is delivered, and the deaf window begins there, not at that PONG.
+func TestOtherServerDiesWhileMoving(t *testing.T) {
+	inCluster(t, Config{}, func(c *cluster) {
+		c.net.Delay("other:4222", 10*time.Millisecond)
+		duck := c.peer.conn(0)
+		duck.set(true, false)
+		duck.send(`INFO {"headers":true,"ldm":true}` + "\r\n")
+		time.Sleep(200 * time.Millisecond)
+		if ops := duck.told(); ops[len(ops)-1] != "UNSUB 1 0" {
+			t.Fatalf("the lame duck was told %q", ops)
+		}
+		duck.mu.Lock()
+		delete(duck.subs, "s")
+		duck.mu.Unlock()
+		c.send(1)
+		time.Sleep(100 * time.Millisecond)
+		died := time.Now()
+		c.other.conn(0).nc.Close()
+		time.Sleep(100 * time.Millisecond)
+		c.send(2) // to nobody
+		time.Sleep(100 * time.Millisecond)
+		duck.send("PONG\r\n")
+		time.Sleep(5 * time.Second)
+		if e := c.last(EventResumed); e.DeafFrom.After(died) || e.Deaf() == 0 {
+			t.Errorf("event %v, want it to say deaf from %v at the latest", e, died.Format(clock))
+		}
+		if got := c.received(); !slices.Equal(got, []string{"1"}) {
+			t.Errorf("received %q", got)
+		}
+	})
+}
+
 // Of equal messages none is lost; those of the hand-over may come twice.
 func TestMovingAmidEqualMessages(t *testing.T) {
 	inCluster(t, Config{}, func(c *cluster) {
@@ -174,19 +206,63 @@ func TestMovingAmidEqualMessages(t *testing.T) {
 	})
 }
 
+// A lame duck whose subscriptions were ended brings no message to ourselves back,
+// which is no reason to condemn it, and the PINGs behind them must not keep it.
+func TestRoutedProbeWhileMoving(t *testing.T) {
+	inCluster(t, Config{RoutedProbe: minRoutedProbe}, func(c *cluster) {
+		c.net.Delay(address, 50*time.Millisecond)
+		c.net.Delay("other:4222", 10*time.Millisecond)
+		time.Sleep(time.Second)
+		c.peer.conn(0).send(`INFO {"headers":true,"ldm":true}` + "\r\n")
+		time.Sleep(time.Second)
+		c.wantKinds("afterwards", "connected, lame duck, lost, resumed")
+		if e := c.last(EventResumed); e.Loss.Cause != CauseLameDuck || e.Deaf() != 0 {
+			t.Errorf("event %v for %v", e, e.Loss)
+		}
+	})
+}
+
+// Servers that all announce their end do not send a client round and round.
+func TestLameDucksAllTheWay(t *testing.T) {
+	pairOfBrokers(t, Config{}, func(r *rig, other *peer) {
+		const duck = `INFO {"headers":true,"ldm":true}` + "\r\n"
+		script := func(c *peerConn) {
+			c.send(string(wire.AppendInfo(nil, &c.peer.info)))
+			time.AfterFunc(5*time.Millisecond, func() { c.send(duck) })
+			c.read()
+		}
+		r.peer.script, other.script = script, script
+		r.net.Delay(address, time.Millisecond)
+		r.net.Delay("other:4222", time.Millisecond)
+		r.peer.conn(0).send(duck)
+		const length = 20 * time.Second
+		time.Sleep(length)
+		n := r.peer.count() + other.count()
+		if most := int(5 * length / DefaultRetryCap); n < 3 || n > most {
+			t.Errorf("%d connections in %v, want no more than %d", n, length, most)
+		}
+	})
+}
+
 func TestCloseWhileMoving(t *testing.T) {
-	for after := time.Duration(0); after < 80*time.Millisecond; after += 2 * time.Millisecond {
+	for after := time.Duration(0); after < 120*time.Millisecond; after += 2 * time.Millisecond {
 		inCluster(t, Config{}, func(c *cluster) {
+			c.net.Delay(address, 10*time.Millisecond)
 			c.net.Delay("other:4222", 10*time.Millisecond)
 			c.peer.conn(0).send(`INFO {"headers":true,"ldm":true}` + "\r\n")
-			time.Sleep(after)
-			ctx, cancel := context.WithCancel(c.t.Context())
-			go c.link.Flush(ctx)
-			synctest.Wait()
+			answered := make(chan error, 200)
+			flushes := 0
+			for end := time.Now().Add(after); time.Now().Before(end); flushes++ {
+				go func() { answered <- c.link.Flush(c.t.Context()) }()
+				time.Sleep(time.Millisecond)
+			}
 			if err := c.link.Close(); err != nil {
 				t.Errorf("after %v: %v", after, err)
 			}
-			cancel()
+			synctest.Wait()
+			if n := len(answered); n != flushes {
+				t.Fatalf("after %v: %d of %d Flushes were answered", after, n, flushes)
+			}
 		})
 	}
 }

@@ -2,6 +2,7 @@ package link
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"vigil/internal/wire"
@@ -51,8 +52,15 @@ func (c *conn) appendProbe(dst []byte, now time.Time) []byte {
 }
 
 // toldUnheard acts on a PING in which the broker says for how long it has not
-// heard us. If that is longer than a PING of ours has been under way, and that
-// for longer than a silence may last, the way to the broker is cut.
+// heard us. If that silence began before our oldest unanswered PING was sent,
+// and that one has been under way for longer than a silence may last, the way to
+// the broker is cut.
+//
+// The word itself may be old: on a congested link it waits behind seconds of
+// messages, and the PONG for longer, since a broker puts its PINGs first. The
+// silence did not begin before a PING that was answered was sent, which says how
+// early the word can have been given; by then ours must have been under way for
+// long enough as well.
 func (c *conn) toldUnheard(arg []byte, now time.Time) {
 	age, ok := wire.ParsePing(arg)
 	if !ok || !c.info.Mutual {
@@ -60,21 +68,30 @@ func (c *conn) toldUnheard(arg []byte, now time.Time) {
 	}
 	l := c.link
 	l.mu.Lock()
-	oldest := c.ledger.oldest()
+	oldest, reached := c.ledger.oldest(), c.ledger.reached
 	l.mu.Unlock()
 	if oldest.IsZero() {
 		return
 	}
-	if underWay := now.Sub(oldest); underWay >= l.cfg.Heartbeat.Bound() && age > underWay {
+	underWay, then := now.Sub(oldest), reached.Add(age).Sub(oldest)
+	if underWay >= l.cfg.Heartbeat.Bound() && age > underWay && then >= l.askAtLeast()/2 {
 		c.giveUp(&Loss{Cause: CauseUnheard, At: now, PeerHeard: now.Add(-age)})
+	}
+}
+
+// toldWasHeard notes how long ago the broker of a new connection last heard the
+// one before, in milliseconds. It says so before the PONG of the greeting, which
+// the greeter awaits. What makes no sense is passed over. mu is held.
+func (c *conn) toldWasHeard(ago *int64, now time.Time) {
+	if ago != nil && *ago >= 0 && *ago <= math.MaxInt64/int64(time.Millisecond) {
+		c.wasHeard = now.Add(-time.Duration(*ago) * time.Millisecond)
 	}
 }
 
 // peerHeard returns when the broker of a new connection last heard the one
 // before, by our clock; zero if it does not say.
 func (c *conn) peerHeard() time.Time {
-	if c.info.WasHeard == nil {
-		return time.Time{}
-	}
-	return c.wasTold.Add(-time.Duration(*c.info.WasHeard) * time.Millisecond)
+	c.link.mu.Lock()
+	defer c.link.mu.Unlock()
+	return c.wasHeard
 }

@@ -88,6 +88,37 @@ func TestBrokerThatHearsUsAfterAll(t *testing.T) {
 	})
 }
 
+// On a congested link the broker's word comes late, and its PONG later still:
+// the PING that is under way then was sent after the word was given.
+func TestLateWordIsNoReason(t *testing.T) {
+	for ping := time.Second; ping <= 8*time.Second; ping += 500 * time.Millisecond {
+		for pong := ping; pong <= 10*time.Second; pong += 500 * time.Millisecond {
+			mutualBubble(t, func(r *rig) {
+				c := r.peer.conn(0)
+				c.set(true, false)
+				mutual := 2 * r.link.askAtLeast()
+				heard, told, seen := time.Now(), time.Now(), len(c.said())
+				for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+					now := time.Now()
+					for _, op := range c.said()[seen:] {
+						heard, told, seen = now, now, seen+1
+						if strings.HasPrefix(op, "PING") {
+							time.AfterFunc(pong, func() { c.send("PONG\r\n") })
+						}
+					}
+					if now.Sub(told) >= mutual {
+						told = now
+						word := string(wire.AppendPing(nil, now.Sub(heard)))
+						time.AfterFunc(ping, func() { c.send(word) })
+					}
+					c.send("+OK\r\n")
+				}
+				r.wantKinds(fmt.Sprintf("PINGs late by %v, PONGs by %v", ping, pong), "connected")
+			})
+		}
+	}
+}
+
 func TestDirectionOfACutIsNamed(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
@@ -131,6 +162,37 @@ func TestDirectionOfACutIsNamed(t *testing.T) {
 					t.Errorf("the new connection said %s", said[0])
 				}
 			})
+		})
+	}
+}
+
+// Nothing that a broker says of when it heard us is taken for more than it can
+// be, whenever it comes and however often.
+func TestWasHeardThatMakesNoSense(t *testing.T) {
+	for _, ago := range []string{"-1", "-9223372036854775808", "9223372036854775807", "null"} {
+		word := `INFO {"headers":true,"mutual":true,"was_heard_ms":` + ago + "}\r\n"
+		prepare := func(p *peer) {
+			p.script = func(c *peerConn) {
+				c.send(word)
+				c.send("INFO null\r\n")
+				c.peer.wg.Go(func() {
+					for range 100 {
+						c.send(word)
+						time.Sleep(time.Millisecond)
+					}
+				})
+				c.read()
+			}
+		}
+		bubbleOf(t, Config{NoStandby: true}, prepare, func(r *rig) {
+			for i := range 5 {
+				time.Sleep(time.Second)
+				r.peer.conn(i).set(true, false)
+				time.Sleep(5 * time.Second)
+				if e := r.last(EventResumed); !e.PeerHeard.IsZero() || e.CutFromBroker() {
+					t.Errorf("%s: event %v, the broker heard us %v", ago, e, e.PeerHeard)
+				}
+			}
 		})
 	}
 }

@@ -21,7 +21,7 @@ type chunk struct {
 	buf   []byte
 	tally Tally     // the messages within
 	pings []ping    // the PINGs within, in order
-	since time.Time // when the first of it began to wait for a connection, zero while there is one
+	since time.Time // when the first of it began to wait for a connection, or earlier; zero while there is one
 }
 
 // ping is a PING on its way to the peer.
@@ -48,13 +48,16 @@ type outQueue struct {
 // tail returns the chunk to which an operation of about n bytes is to be
 // appended.
 func (q *outQueue) tail(n int) *chunk {
+	var since time.Time
 	if k := len(q.chunks); k > 0 {
 		c := q.chunks[k-1]
 		if len(c.buf)+n <= chunkSize || len(c.buf) == 0 {
 			return c
 		}
+		since = c.since
 	}
 	c := q.fresh()
+	c.since = since
 	q.chunks = append(q.chunks, c)
 	return c
 }

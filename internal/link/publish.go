@@ -37,6 +37,7 @@ func (l *Link) Publish(ctx context.Context, subject, reply string, header, paylo
 			break
 		}
 		changed := l.change()
+		l.askForRoom()
 		l.mu.Unlock()
 		select {
 		case <-changed:
@@ -91,8 +92,9 @@ func (l *Link) wakeWriter() {
 }
 
 // Flush waits until the broker has got everything published and subscribed
-// before, which it shows by answering a PING. While there is no connection it
-// waits for one. It returns an *InterruptedError when the connection was lost
+// before, which it shows by answering a PING; but for what was lost with a
+// connection before Flush was called, see Event.Unconfirmed. While there is no
+// connection it waits for one. It returns an *InterruptedError when the connection was lost
 // meanwhile, ctx's error when that ended first, and ErrClosed after Close.
 func (l *Link) Flush(ctx context.Context) error {
 	l.mu.Lock()

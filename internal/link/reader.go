@@ -83,8 +83,13 @@ type lookup struct {
 }
 
 // message delivers a message, and counts it while another connection may get a
-// copy.
+// copy. What a broker delivers unasked on a connection beside the one in use
+// must not come between what that one delivers.
 func (c *conn) message(op *wire.Op, last *lookup) {
+	if c.bare.Load() {
+		c.link.counters.unknown.Add(1)
+		return
+	}
 	if c.delivered.on.Load() {
 		c.delivered.count(op)
 	}
@@ -138,6 +143,7 @@ func (c *conn) pong() {
 	l.mu.Lock()
 	ping := c.ledger.pong(c.lastHeard())
 	l.letGo(c.kept.confirm(c.ledger.confirmed, c.inHand))
+	l.askForRoom()
 	var loss *Loss
 	if ping.routed > 0 {
 		loss = l.routed.answered(ping.routed)
@@ -163,11 +169,8 @@ func (c *conn) laterInfo(arg []byte) error {
 	}
 	l := c.link
 	l.mu.Lock()
-	if info.WasHeard != nil { // before the PONG of the greeting, which the greeter awaits
-		c.info.WasHeard, c.wasTold = info.WasHeard, time.Now()
-	}
+	c.toldWasHeard(info.WasHeard, time.Now())
 	if !l.uses(c) { // a standby's, for the time when it takes over
-		info.WasHeard = c.info.WasHeard
 		c.info = info
 		l.mu.Unlock()
 		if info.LameDuck {

@@ -108,7 +108,7 @@ func TestStandbyIsClosedQuietly(t *testing.T) {
 		for r.link.Status().State != StateSuspect {
 			time.Sleep(10 * time.Millisecond)
 		}
-		time.Sleep(200 * time.Millisecond)
+		time.Sleep(heartbeat.Default().Bound()/standbyJitter + 10*time.Millisecond)
 		if n := r.peer.open(); n != 2 {
 			t.Fatalf("%d connections while suspect, want a standby", n)
 		}
@@ -156,4 +156,32 @@ func TestCloseWhileSuspect(t *testing.T) {
 			r.net.Thaw(address) // the rig closes now, and its bubble waits for all
 		})
 	}
+}
+
+// A standby has no subscription. What a broker delivers on it all the same does
+// not reach a handler, which two connections would then call at once.
+func TestStandbyDeliversNothing(t *testing.T) {
+	bubble(t, Config{}, func(r *rig) {
+		got := make(chan string, 10)
+		if _, err := r.link.Subscribe("s", "", func(op *wire.Op) { got <- string(op.Payload()) }); err != nil {
+			t.Fatal(err)
+		}
+		r.flush()
+		time.Sleep(time.Minute)
+		r.peer.conn(0).set(true, false)
+		for r.peer.count() < 2 {
+			time.Sleep(10 * time.Millisecond)
+		}
+		r.peer.conn(1).send("MSG s 1 7\r\nunasked\r\n")
+		time.Sleep(5 * time.Second)
+		r.wantKinds("the broker went mute", "connected, suspect, lost, resumed")
+		r.publish("asked")
+		r.flush()
+		if m := <-got; m != "asked" || len(got) > 0 {
+			t.Errorf("got %q", m)
+		}
+		if n := r.link.Stats().Unknown; n != 1 {
+			t.Errorf("%d messages counted as unknown", n)
+		}
+	})
 }

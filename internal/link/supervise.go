@@ -12,7 +12,7 @@ func (l *Link) supervise(c *conn) {
 	trouble := l.base // since when there is no connection that lasted
 	for {
 		up := time.Now()
-		spare, moved := l.attend(c)
+		spare, moved := l.attend(c, trouble)
 		c.wg.Wait()
 		unconfirmed, atRisk := l.detach(c)
 		if l.ctx.Err() != nil {
@@ -27,6 +27,10 @@ func (l *Link) supervise(c *conn) {
 		next, deafTo := l.succeed(spare, moved)
 		tries := 0
 		if next == nil {
+			if moved { // it has died as well, and what it held is all there is since the UNSUBs
+				l.arrive(spare, lost)
+				deafFrom = spare.lastHeard()
+			}
 			moved = false
 			if next, tries = l.reconnect(trouble); next == nil {
 				return
@@ -67,8 +71,9 @@ func (l *Link) succeed(spare *conn, moved bool) (*conn, time.Time) {
 // attend waits until c is given up or Close is called. While c is suspected it
 // has a standby, and when it turns out a lame duck it is left for another. The
 // connection at hand afterwards is returned, or nil, and whether it has moved:
-// whether the subscriptions are in effect on it.
-func (l *Link) attend(c *conn) (next *conn, moved bool) {
+// whether the subscriptions are in effect on it. trouble is since when there was
+// no connection that lasted before c.
+func (l *Link) attend(c *conn, trouble time.Time) (next *conn, moved bool) {
 	var second *standby
 	var away *move
 	var elsewhere chan *conn // of away, until it was received from
@@ -85,7 +90,10 @@ func (l *Link) attend(c *conn) (next *conn, moved bool) {
 			}
 			continue
 		case <-c.ducked:
-			away = l.startMove(c)
+			if l.backoff.restart(time.Since(c.confirmedAt)) {
+				trouble = c.confirmedAt
+			}
+			away = l.startMove(c, c.confirmedAt.Sub(trouble))
 			elsewhere = away.done
 			continue
 		case next = <-elsewhere:

@@ -229,7 +229,7 @@ func (c *conn) askRouted() {
 	l := c.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.conn == c {
+	if l.conn == c && !c.leaving {
 		c.wantRouted = true
 		l.wakeWriter()
 	}

@@ -105,7 +105,7 @@ func (c *conn) takeFront() {
 		c.front = c.appendProbe(c.front, now)
 		c.ledger.ping(now, nil)
 	}
-	if c.wantRouted {
+	if c.wantRouted && !c.leaving { // behind the UNSUBs it would not come back
 		c.wantRouted = false
 		c.front = c.appendRouted(c.front, time.Now())
 	}
