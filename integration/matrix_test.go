@@ -97,7 +97,7 @@ func checkPage(t *testing.T, page string) {
 	if strings.Contains(log.String(), "CONSOLE") {
 		t.Errorf("the page complains: %s", &log)
 	}
-	for _, want := range []string{"<h1>nats.go would be deaf for up to 360 s (computed)", "nats-cluster, receiving</h2>", "(360 s)</td>", `id="cells"`} {
+	for _, want := range []string{"<h1>nats.go would be deaf for up to 360&nbsp;s, by its settings, when", "nats-cluster, receiving</h2>", "(360 s)</td>", `id="cells"`} {
 		if !strings.Contains(string(dom), want) {
 			t.Errorf("the page lacks %q", want)
 		}

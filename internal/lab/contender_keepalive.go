@@ -48,6 +48,8 @@ type bareClient struct {
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 
+	writing sync.Mutex // held while a message is written
+
 	mu      sync.Mutex
 	current *stream // guarded by mu: nil while there is none
 	// failure is why the last write to current failed; guarded by mu. The kernel
@@ -85,11 +87,10 @@ func (c *bareClient) read(ctx context.Context) error {
 	s := c.get()
 	stop := context.AfterFunc(ctx, func() { _ = s.conn.Close() })
 	defer stop()
-	defer s.conn.Close()
 	var op wire.Op
 	for {
 		if err := s.next(&op); err != nil {
-			return c.end(err)
+			return c.end(s, err)
 		}
 		if op.Kind == wire.Msg {
 			receive(c.witness, op.Payload())
@@ -97,8 +98,12 @@ func (c *bareClient) read(ctx context.Context) error {
 	}
 }
 
-// end forgets the stream, and returns why it ended: err is what the reader got.
-func (c *bareClient) end(err error) error {
+// end closes the stream, and returns why it ended: err is what the reader got,
+// and the writer may have got something better.
+func (c *bareClient) end(s *stream, err error) error {
+	_ = s.conn.Close() // also ends a write
+	c.writing.Lock()
+	defer c.writing.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.failure != nil {
@@ -127,8 +132,10 @@ func (c *bareClient) publish(_ context.Context, to string, data []byte) error {
 	if s == nil {
 		return errAway
 	}
+	c.writing.Lock()
+	defer c.writing.Unlock()
 	_, err := s.conn.Write(wire.AppendPub(nil, to, "", data))
-	if err != nil {
+	if err != nil && !errors.Is(err, net.ErrClosed) {
 		c.mu.Lock()
 		if c.current == s && c.failure == nil {
 			c.failure = err

@@ -13,6 +13,9 @@ type headline struct {
 	Beside   string // what Vigil makes of the same, "" if it did not take part
 }
 
+// nbsp keeps a number and its unit on one line.
+const nbsp = "\u00a0"
+
 // headlineOf says how long the contender that matters most would be deaf: a
 // program or settings of the reader's own, otherwise nats.go as it comes,
 // otherwise who took part first. It looks at faults that nothing ends but who
@@ -25,7 +28,7 @@ func headlineOf(cells []Cell) headline {
 		return headline{"–", "No broker vanished in this run.", ""}
 	}
 	h := headline{Number: worst.number()}
-	h.Sentence = fmt.Sprintf("%s would be deaf for %s when this happens: %s.", name, h.Number, wayNamed(worst.Fault).about)
+	h.Sentence = fmt.Sprintf("%s would be deaf for %s when %s.", name, h.Number, wayNamed(worst.Fault).when)
 	if ours, found := worstOf(all, "vigil", worst.Fault); found && name != "vigil" {
 		h.Beside = fmt.Sprintf("Vigil noticed it after %s.", ours.number())
 	}
@@ -88,11 +91,11 @@ func (s summary) noticing() time.Duration {
 func (s summary) number() string {
 	switch {
 	case len(s.detected) == len(s.cells):
-		return seconds(s.noticing())
+		return strings.ReplaceAll(seconds(s.noticing()), " ", nbsp)
 	case s.ComputedMS != nil:
-		return "up to " + shortly(s.noticing()) + " (computed)"
+		return "up to " + strings.ReplaceAll(shortly(s.noticing()), " ", nbsp) + ", by its settings,"
 	case s.Computed == "never":
 		return "ever"
 	}
-	return "more than " + shortly(s.noticing())
+	return "more than " + strings.ReplaceAll(shortly(s.noticing()), " ", nbsp)
 }

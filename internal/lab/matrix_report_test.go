@@ -121,9 +121,9 @@ func TestHeadline(t *testing.T) {
 		cells []Cell
 		want  string
 	}{
-		{"nats.go as it comes", all, "nats.go would be deaf for up to 360 s (computed) when this happens: the host is gone, and back at the end. Vigil noticed it after 1.83 s."},
-		{"the reader's settings", mine, "nats.go:1sx2 would be deaf for 2.90 s when this happens: the host is gone, and back at the end. Vigil noticed it after 1.83 s."},
-		{"who took part", without("nats.go"), "vigil would be deaf for 1.83 s when this happens: the host is gone, and back at the end. "},
+		{"nats.go as it comes", all, "nats.go would be deaf for up to 360\u00a0s, by its settings, when its broker's host loses power. Vigil noticed it after 1.83\u00a0s."},
+		{"the reader's settings", mine, "nats.go:1sx2 would be deaf for 2.90\u00a0s when its broker's host loses power. Vigil noticed it after 1.83\u00a0s."},
+		{"who took part", without("nats.go"), "vigil would be deaf for 1.83\u00a0s when its broker's host loses power. "},
 		{"nothing", nil, "No broker vanished in this run. "},
 	}
 	for _, tt := range tests {
@@ -146,7 +146,7 @@ func TestWriteHTML(t *testing.T) {
 		t.Errorf("the page needs something else: %s", link)
 	}
 	for _, want := range []string{
-		"<h1>nats.go would be deaf for up to 360 s (computed)", "Vigil noticed it after 1.83 s",
+		"<h1>nats.go would be deaf for up to 360\u00a0s, by its settings, when", "Vigil noticed it after 1.83\u00a0s",
 		`<td class="good" title="vigil; said: stale: &lt;host&gt; gone;`, `">1.79 s</td>`, `">(360 s)</td>`, `<td class="false"`, "3 false</td>",
 		"kept in all of its 4", "<title>deaf from -0.05 s to 1.84 s</title>", "missed 80", "Skipped: starved",
 	} {
@@ -200,7 +200,7 @@ func TestWriteMarkdown(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"**nats.go would be deaf for up to 360 s (computed)", "| fault | vigil | nats.go | nats.go-1s |\n|---|---|---|---|\n",
+		"**nats.go would be deaf for up to 360\u00a0s, by its settings, when", "| fault | vigil | nats.go | nats.go-1s |\n|---|---|---|---|\n",
 		"| power-off: the host is gone, and back at the end | 1.79 s | (360 s) | 2.70 s |",
 	} {
 		if !strings.Contains(out.String(), want) {

@@ -49,6 +49,9 @@ func TestWays(t *testing.T) {
 		if w.dead != (len(w.right) > 0) {
 			t.Errorf("%s: dead %v, and right causes %q", w.name, w.dead, w.right)
 		}
+		if w.silent != (w.when != "") {
+			t.Errorf("%s: silent %v, and words for the headline: %q", w.name, w.silent, w.when)
+		}
 		if !slices.ContainsFunc(MatrixBrokers(), func(b string) bool {
 			return slices.ContainsFunc(Activities(), func(a Activity) bool { return w.suits(b, a) })
 		}) {

@@ -380,7 +380,7 @@ const minOutage = time.Second
 // countIdle counts what idle connections cost.
 func (t *trial) countIdle(ctx context.Context) error {
 	return t.each(func(x *contestant) error {
-		_, before, err := x.host.Traffic()
+		before, err := readOctets(x.proc.PID())
 		if err != nil {
 			return err
 		}
@@ -388,7 +388,7 @@ func (t *trial) countIdle(ctx context.Context) error {
 		if err := wait(ctx, t.outage()); err != nil {
 			return err
 		}
-		_, after, err := x.host.Traffic()
+		after, err := readOctets(x.proc.PID())
 		if err != nil {
 			return err
 		}

@@ -13,6 +13,8 @@ type way struct {
 	name string
 	// about says in a few words what happens.
 	about string
+	// when completes "would be deaf when ...", for a fault that is silent.
+	when string
 	// dead is set if it is right to give up the connection, otherwise a loss is
 	// a false alarm.
 	dead bool
@@ -54,7 +56,7 @@ var (
 	wordsClosed  = []string{"EOF", "closed by peer", "reset", "lame duck", "server error"}
 	wordsReset   = []string{"reset", "aborted"}
 	wordsSilence = []string{"host or network gone", "stale connection", "timed out", "i/o timeout", "nobody answers", "unreachable", "no route"}
-	wordsFrozen  = []string{"process frozen", "stale connection", "i/o timeout", "not reading", "nobody answers"}
+	wordsFrozen  = []string{"process frozen", "stale connection", "timed out", "i/o timeout", "not reading", "nobody answers"}
 )
 
 // Congestion is 4 Mbit/s of messages offered to a link of 1 Mbit/s.
@@ -75,27 +77,27 @@ func ways() []way {
 			begin: killed, end: restarted},
 		{name: "fin-lost", about: "SIGKILL, the FIN is lost; the host answers with RST", dead: true, right: append(wordsReset, wordsClosed...), atBroker: true,
 			begin: crashed(fault.FIN), end: restarted},
-		{name: "crash-fin-lost", about: "SIGKILL; FIN and RST are lost", dead: true, right: wordsSilence, atBroker: true, silent: true, unclear: true,
+		{name: "crash-fin-lost", about: "SIGKILL; FIN and RST are lost", when: "its broker crashes and the FIN is lost", dead: true, right: wordsSilence, atBroker: true, silent: true, unclear: true,
 			begin: crashed(fault.FIN | fault.RST), end: restarted},
-		{name: "power-off", about: "the host is gone, and back at the end", varied: true, dead: true, right: wordsSilence, atBroker: true, silent: true,
+		{name: "power-off", about: "the host is gone, and back at the end", when: "its broker's host loses power", varied: true, dead: true, right: wordsSilence, atBroker: true, silent: true,
 			begin: vanished, end: returned},
 		{name: "reboot", about: "the host is gone, and back at once without a broker: RST", dead: true, right: append(wordsReset, wordsClosed...), atBroker: true,
 			begin: rebooted, end: restarted},
 		{name: "reset", about: "a firewall resets the connections", dead: true, right: wordsReset, atBroker: true,
 			begin: reset, end: over},
-		{name: "freeze", about: "SIGSTOP: its kernel goes on acknowledging", varied: true, dead: true, right: wordsFrozen, atBroker: true, silent: true, acknowledged: true,
+		{name: "freeze", about: "SIGSTOP: its kernel goes on acknowledging", when: "its broker freezes", varied: true, dead: true, right: wordsFrozen, atBroker: true, silent: true, acknowledged: true,
 			begin: frozen, end: thawed},
-		{name: "zero-window", about: "SIGSTOP under a flood: its kernel takes no more", dead: true, right: wordsFrozen, atBroker: true, silent: true, acknowledged: true,
+		{name: "zero-window", about: "SIGSTOP under a flood: its kernel takes no more", when: "its broker freezes under a flood", dead: true, right: wordsFrozen, atBroker: true, silent: true, acknowledged: true,
 			only: Publishing, begin: frozen, end: thawed},
-		{name: "cut", about: "no packet passes, either way", dead: true, right: wordsSilence, silent: true,
+		{name: "cut", about: "no packet passes, either way", when: "no packet passes any more", dead: true, right: wordsSilence, silent: true,
 			begin: cut(fault.Both), end: healed},
-		{name: "cut-to-broker", about: "no packet passes to the broker", varied: true, dead: true, right: append(wordsSilence, "does not hear us"), silent: true, unclear: true,
+		{name: "cut-to-broker", about: "no packet passes to the broker", when: "no packet passes to its broker", varied: true, dead: true, right: append(wordsSilence, "does not hear us"), silent: true, unclear: true,
 			begin: cut(fault.FromHost), end: healed},
-		{name: "cut-from-broker", about: "no packet passes from the broker", varied: true, dead: true, right: wordsSilence, silent: true,
+		{name: "cut-from-broker", about: "no packet passes from the broker", when: "no packet passes from its broker", varied: true, dead: true, right: wordsSilence, silent: true,
 			begin: cut(fault.ToHost), end: healed},
-		{name: "nat-evicted", about: "a NAT forgets the connections", varied: true, dead: true, right: wordsSilence, silent: true, routed: true,
+		{name: "nat-evicted", about: "a NAT forgets the connections", when: "a NAT forgets its connection", varied: true, dead: true, right: wordsSilence, silent: true, routed: true,
 			begin: evicted, end: over},
-		{name: "unreachable", about: "a router answers with ICMP host unreachable", dead: true, right: wordsSilence, silent: true, routed: true,
+		{name: "unreachable", about: "a router answers with ICMP host unreachable", when: "a router says that its broker is unreachable", dead: true, right: wordsSilence, silent: true, routed: true,
 			begin: rejected(fault.Both), end: rejected(0)},
 		{name: "cut-300ms", about: "cut for 0.3 s and healed",
 			begin: cutFor(300 * time.Millisecond), end: over},
