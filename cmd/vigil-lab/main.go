@@ -50,6 +50,7 @@ func serveCommand() *cobra.Command {
 	}
 	cmd.Flags().DurationVar(&options.PingInterval, pingIntervalFlag, 0, "silence after which a client is pinged (default: the broker's)")
 	cmd.Flags().BoolVar(&options.LameDuck, lab.LameDuckFlag, false, "announce the end when told to end")
+	cmd.Flags().StringVar(&options.JetStream, lab.JetStreamFlag, "", "keep the feed in a stream, and files in this directory")
 	cmd.Flags().StringVar(&options.Cluster, lab.ClusterFlag, "", "address for the routes of a cluster")
 	cmd.Flags().StringSliceVar(&options.Routes, lab.RoutesFlag, nil, "the routes of the cluster")
 	cmd.Flags().StringVar(&options.CPUProfile, cpuProfileFlag, "", "write a CPU profile to this file at the end")

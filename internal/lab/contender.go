@@ -25,6 +25,8 @@ type contender struct {
 	// blocks is set if it cannot look after the connection while the socket is
 	// full: then nothing is computed.
 	blocks bool
+	// only is the broker that it can be a client of, "" for any.
+	only string
 	// command is what a shell runs, for a program of somebody's own that the lab
 	// watches from outside; join is nil then.
 	command string
@@ -107,6 +109,7 @@ func everybody() []contender {
 		natsContender("nats.go-20s", "PingInterval 20 s, 2 outstanding", time.Minute, "40–60 s", natsEvery(20*time.Second, 2)...),
 		natsContender("nats.go-flusher", "PingInterval 1 s, FlusherTimeout 1 s, ReconnectOnFlusherError", 3*time.Second, "2–3 s",
 			append(natsEvery(time.Second, 2), nats.FlusherTimeout(time.Second), nats.ReconnectOnFlusherError())...),
+		jetStreamContender(),
 		all[4],
 		keepaliveContender("keepalive-1/1/3", "TCP keep-alive after 1 s, 3 probes 1 s apart", 4*time.Second, "4 s",
 			net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: time.Second, Interval: time.Second, Count: 3}}),

@@ -14,6 +14,7 @@ import (
 // other. It is owned by run, in one goroutine.
 type dispatcher struct {
 	sw      *fault.Switch
+	scratch string // a directory for servers' files
 	pending []*trial
 	free    []int // numbers of hosts
 	// contenders and loads are those of the trials under way.
@@ -29,8 +30,8 @@ type ending struct {
 	err     error
 }
 
-func newDispatcher(sw *fault.Switch, trials []*trial) *dispatcher {
-	d := &dispatcher{sw: sw, pending: slices.Clone(trials)}
+func newDispatcher(sw *fault.Switch, scratch string, trials []*trial) *dispatcher {
+	d := &dispatcher{sw: sw, scratch: scratch, pending: slices.Clone(trials)}
 	for n := range mostHosts {
 		d.free = append(d.free, firstHost+n)
 	}
@@ -81,7 +82,7 @@ func (d *dispatcher) startAll(ctx context.Context, ended chan<- ending) {
 		if t.loads() {
 			d.loads++
 		}
-		t.sw, t.numbers = d.sw, slices.Clone(numbers)
+		t.sw, t.scratch, t.numbers = d.sw, d.scratch, slices.Clone(numbers)
 		// Owned by the dispatcher, which waits for it in run.
 		go func() {
 			cells, err := t.perform(ctx)

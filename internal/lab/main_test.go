@@ -41,6 +41,8 @@ var roles = map[string]func(args []string) error{
 		o := ServeOptions{LameDuck: slices.Contains(args, "--"+LameDuckFlag)}
 		for k, arg := range args {
 			switch arg {
+			case "--" + JetStreamFlag:
+				o.JetStream = args[k+1]
 			case "--" + ClusterFlag:
 				o.Cluster = args[k+1]
 			case "--" + RoutesFlag:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -152,7 +153,10 @@ func (m Matrix) plan() ([]*trial, error) {
 			for _, broker := range brokers {
 				for _, a := range Activities() {
 					if w.suits(broker, a) && m.wants(w, a) {
-						trials = append(trials, &trial{Matrix: m, way: w, broker: broker, activity: a, run: run + 1, all: all})
+						t := &trial{Matrix: m, way: w, broker: broker, activity: a, run: run + 1, all: clientsOf(broker, all)}
+						if len(t.all) > 0 {
+							trials = append(trials, t)
+						}
 					}
 				}
 			}
@@ -162,6 +166,11 @@ func (m Matrix) plan() ([]*trial, error) {
 		return nil, errors.New("lab: matrix: what was chosen does not go together: nothing is left")
 	}
 	return trials, nil
+}
+
+// clientsOf returns the contenders that can be clients of a broker.
+func clientsOf(broker string, all []contender) []contender {
+	return slices.DeleteFunc(slices.Clone(all), func(c contender) bool { return c.only != "" && c.only != broker })
 }
 
 // wants reports whether a fault is to be tried in an activity.
@@ -239,7 +248,12 @@ func (m Matrix) Run(ctx context.Context) (found Findings, err error) {
 		return found, fmt.Errorf("lab: matrix: dropping packets needs network namespaces: %w", err)
 	}
 	defer func() { err = errors.Join(err, sw.Close()) }()
-	d := newDispatcher(sw, trials)
+	scratch, err := newScratch()
+	if err != nil {
+		return found, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
+	d := newDispatcher(sw, scratch, trials)
 	d.run(ctx, func(p Progress) { m.Tell(p) })
 	d.found.sort()
 	if err := context.Cause(ctx); err != nil {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -26,7 +28,8 @@ type trial struct {
 	all      []contender
 
 	placing sync.Mutex
-	numbers []int // guarded by placing: of the hosts that it may make
+	numbers []int  // guarded by placing: of the hosts that it may make
+	scratch string // the directory for servers' files
 
 	// Owned by perform, and by the way that it calls.
 	node        *node   // to which the contenders are connected
@@ -239,6 +242,9 @@ func (t *trial) startBroker(ctx context.Context) error {
 	if t.way.lameDuck {
 		t.node.args = append(t.node.args, "--"+LameDuckFlag)
 	}
+	if slices.ContainsFunc(t.all, func(c contender) bool { return c.only == NATSServer }) {
+		t.node.args = append(t.node.args, "--"+JetStreamFlag, filepath.Join(t.scratch, strconv.Itoa(int(host.Addr().As4()[3]))))
+	}
 	return t.node.start(ctx)
 }
 
@@ -266,6 +272,11 @@ func (t *trial) enter(ctx context.Context, x *contestant) (err error) {
 	}
 	if err := t.meetAll(x.host); err != nil {
 		return err
+	}
+	if t.way.relayed {
+		if err := x.host.Impair(fault.Both, relayed); err != nil {
+			return err
+		}
 	}
 	starting, cancel := context.WithTimeout(ctx, 2*startTimeout)
 	defer cancel()

@@ -39,6 +39,10 @@ type way struct {
 	varied bool
 	// routed is set if the contenders are to stand behind routers.
 	routed bool
+	// relayed is set if the contenders' links are to be relayed from the
+	// beginning: a relay is not put into a link, or taken out, without a gap
+	// that a busy machine makes seconds of.
+	relayed bool
 	// lameDuck is set if the broker is to announce its end.
 	lameDuck bool
 	// only is the activity that it makes sense with, "" for all.
@@ -59,10 +63,12 @@ var (
 	wordsFrozen  = []string{"process frozen", "stale connection", "timed out", "i/o timeout", "not reading", "nobody answers"}
 )
 
-// Congestion is 4 Mbit/s of messages offered to a link of 1 Mbit/s.
+// Congestion is 4 Mbit/s of messages offered to a link of 1 Mbit/s with a queue
+// of a quarter of a second.
 const (
-	congestedRate = 1_000_000
-	congestedSize = 4_000_000 / 8 / int(time.Second/matrixInterval)
+	congestedQueue = 30_000
+	congestedRate  = 1_000_000
+	congestedSize  = 4_000_000 / 8 / int(time.Second/matrixInterval)
 )
 
 // ways lists all faults in the order of the report.
@@ -102,9 +108,12 @@ func ways() []way {
 		{name: "cut-300ms", about: "cut for 0.3 s and healed",
 			begin: cutFor(300 * time.Millisecond), end: over},
 		{name: "congested", about: "4 Mbit/s of messages for a link of 1 Mbit/s", size: congestedSize,
-			begin: impaired(fault.ToHost, fault.Impairment{Rate: congestedRate}), end: impaired(fault.ToHost, fault.Impairment{})},
+			begin: impaired(fault.ToHost, fault.Impairment{Rate: congestedRate, Queue: congestedQueue}), end: impaired(fault.ToHost, fault.Impairment{})},
+		{name: "congested-deep", about: "the same, and half a second of frames wait in its queue", size: congestedSize,
+			begin: impaired(fault.ToHost, fault.Impairment{Rate: congestedRate, Queue: fault.DefaultQueue}), end: impaired(fault.ToHost, fault.Impairment{})},
 		{name: "delay", about: "100 ms each way, ± 80 ms",
-			begin: impaired(fault.Both, fault.Impairment{Delay: 100 * time.Millisecond, Jitter: 80 * time.Millisecond}), end: impaired(fault.Both, fault.Impairment{})},
+			relayed: true,
+			begin:   impaired(fault.Both, fault.Impairment{Delay: 100 * time.Millisecond, Jitter: 80 * time.Millisecond}), end: impaired(fault.Both, relayed)},
 		{name: "slow-reader", about: "the client is stopped for 1.5 s while 2 MB come: its window is zero",
 			begin: slowReader, end: over},
 		{name: "local-pause", about: "the client is stopped for 3 s",
@@ -148,6 +157,9 @@ func (w way) suits(broker string, activity Activity) bool {
 	}
 	return true
 }
+
+// relayed is a link that is relayed, and otherwise as good as any.
+var relayed = fault.Impairment{Delay: time.Millisecond}
 
 func nothing(_ context.Context, t *trial) error {
 	return t.strike(func() error { return nil })
@@ -266,7 +278,7 @@ func cutFor(d time.Duration) func(context.Context, *trial) error {
 func impaired(dir fault.Direction, im fault.Impairment) func(context.Context, *trial) error {
 	return func(_ context.Context, t *trial) error {
 		do := func(x *contestant) error { return x.host.Impair(dir, im) }
-		if im == (fault.Impairment{}) {
+		if im == (fault.Impairment{}) || im == relayed {
 			return t.each(do)
 		}
 		return t.strikeEach(do)
