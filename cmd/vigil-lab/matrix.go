@@ -85,7 +85,6 @@ func matrixCommand() *cobra.Command {
 	flags.StringVar(&f.html, "html", "", "write a page for others to this file")
 	flags.StringVar(&f.markdown, "markdown", "", "write the tables for an incident review to this file")
 	flags.StringVar(&f.svg, "svg", "", "write a picture of one fault to this file")
-	cmd.MarkFlagsMutuallyExclusive("quick", "full")
 	return cmd
 }
 
@@ -97,6 +96,8 @@ func (f *matrixFlags) run(cmd *cobra.Command, _ []string) error {
 		f.Activities = append(f.Activities, lab.Activity(a))
 	}
 	switch {
+	case f.Quick && f.Full:
+		return cli.Usagef("a quick look and the full time: want one of --quick and --full")
 	case f.Repeat < 1 || f.Repeat > maxRepeat:
 		return cli.Usagef("repeat %d: want 1 to %d", f.Repeat, maxRepeat)
 	case f.Watch < 0 || f.Watch > maxWindow:

@@ -28,6 +28,7 @@ type report struct {
 	When     string
 	Machine  []string
 	Blocks   []reportBlock
+	Story    *reportPicture // of one fault; nil if no broker vanished
 	ECDF     template.HTML
 	Notes    []string
 	Limits   []string
@@ -88,6 +89,9 @@ func reportOf(found Findings, now time.Time) report {
 		if c.Contender == "vigil" {
 			r.Judged++
 		}
+	}
+	if cells := tellingCells(found.Cells); len(cells) > 0 {
+		r.Story = &reportPicture{cells[0].Fault, wayNamed(cells[0].Fault).about + ", at " + cells[0].Broker, template.HTML(timelinePicture(cells, ""))}
 	}
 	all := summarise(found.Cells)
 	for _, name := range MatrixBrokers() {

@@ -32,25 +32,34 @@ const (
 )
 
 // WriteSVG writes the timeline of one fault at one broker as a picture that
-// stands alone: the first that was tried of power-off, or of any.
+// stands alone: that of tellingCells.
 func WriteSVG(w io.Writer, found Findings) error {
-	var chosen []Cell
-	for _, fault := range append([]string{"power-off"}, Faults()...) {
-		for _, c := range found.Cells {
-			if c.Fault == fault && c.Dead && c.Activity == Receiving && (len(chosen) == 0 || chosen[0].Broker == c.Broker && c.Run == 1) {
-				chosen = append(chosen, c)
-			}
-		}
-		if len(chosen) > 0 {
-			break
-		}
-	}
+	chosen := tellingCells(found.Cells)
 	if len(chosen) == 0 {
 		return fmt.Errorf("lab: no picture: no broker vanished from receiving contenders in this run; choose --fault power-off")
 	}
 	_, err := io.WriteString(w, timelinePicture(chosen, pictureStyle)+"\n")
 	if err != nil {
 		return fmt.Errorf("lab: write picture: %w", err)
+	}
+	return nil
+}
+
+// tellingCells returns the cells of the fault that tells most, one for each
+// contender: power-off, or the first of any, at nats-server if it was tried
+// there.
+func tellingCells(cells []Cell) (chosen []Cell) {
+	for _, fault := range append([]string{"power-off"}, Faults()...) {
+		for _, broker := range []string{NATSServer, Vigil, NATSCluster} {
+			for _, c := range cells {
+				if c.Fault == fault && c.Broker == broker && c.Dead && c.Activity == Receiving && c.Run == 1 {
+					chosen = append(chosen, c)
+				}
+			}
+			if len(chosen) > 0 {
+				return chosen
+			}
+		}
 	}
 	return nil
 }
