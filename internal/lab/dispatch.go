@@ -109,7 +109,7 @@ func (d *dispatcher) take(e ending) {
 	}
 	switch {
 	case errors.Is(e.err, context.Canceled):
-	case errors.Is(e.err, errors.ErrUnsupported):
+	case errors.Is(e.err, errors.ErrUnsupported), errors.Is(e.err, errDisturbed):
 		d.found.Skipped = append(d.found.Skipped, e.String()+": "+e.err.Error())
 	case e.err != nil:
 		d.found.Failed = append(d.found.Failed, e.String()+": "+e.err.Error())

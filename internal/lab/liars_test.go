@@ -69,7 +69,7 @@ func needPackets(t *testing.T) {
 func TestLiars(t *testing.T) {
 	needPackets(t)
 	m := Matrix{
-		Faults: []string{"cut", "none"}, Brokers: []string{Vigil}, Activities: []Activity{Receiving},
+		Faults: []string{"cut", "healthy"}, Brokers: []string{Vigil}, Activities: []Activity{Receiving},
 		Contenders: []string{"vigil"}, extra: liars(), Quick: true,
 	}
 	found, err := m.Run(t.Context())

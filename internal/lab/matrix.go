@@ -55,8 +55,8 @@ type Progress struct {
 // Findings are what a matrix has found.
 type Findings struct {
 	Cells []Cell
-	// Skipped are the trials that this machine cannot do, with the reason, and
-	// Failed those that went wrong.
+	// Skipped are the trials that this machine cannot do, or was too busy for,
+	// with the reason, and Failed those that went wrong.
 	Skipped, Failed []string
 }
 
@@ -248,11 +248,13 @@ func (m Matrix) Run(ctx context.Context) (found Findings, err error) {
 		return found, fmt.Errorf("lab: matrix: dropping packets needs network namespaces: %w", err)
 	}
 	defer func() { err = errors.Join(err, sw.Close()) }()
-	scratch, err := newScratch()
-	if err != nil {
-		return found, err
+	scratch := ""
+	if slices.ContainsFunc(trials, (*trial).keepsFiles) {
+		if scratch, err = newScratch(); err != nil {
+			return found, err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
 	d := newDispatcher(sw, scratch, trials)
 	d.run(ctx, func(p Progress) { m.Tell(p) })
 	d.found.sort()

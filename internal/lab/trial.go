@@ -242,10 +242,15 @@ func (t *trial) startBroker(ctx context.Context) error {
 	if t.way.lameDuck {
 		t.node.args = append(t.node.args, "--"+LameDuckFlag)
 	}
-	if slices.ContainsFunc(t.all, func(c contender) bool { return c.only == NATSServer }) {
+	if t.keepsFiles() {
 		t.node.args = append(t.node.args, "--"+JetStreamFlag, filepath.Join(t.scratch, strconv.Itoa(int(host.Addr().As4()[3]))))
 	}
 	return t.node.start(ctx)
+}
+
+// keepsFiles reports whether its broker needs a directory.
+func (t *trial) keepsFiles() bool {
+	return slices.ContainsFunc(t.all, func(c contender) bool { return c.only == NATSServer })
 }
 
 // newHost makes the next host.
@@ -319,18 +324,21 @@ func (t *trial) each(f func(*contestant) error) error {
 	return errors.Join(errs...)
 }
 
-// strikeEach is each, for what is the fault.
+// strikeEach is each, for a fault that has begun when f returns.
 func (t *trial) strikeEach(f func(*contestant) error) error {
-	return t.each(func(x *contestant) error { x.began = time.Now(); return f(x) })
+	return t.each(func(x *contestant) error {
+		err := f(x)
+		x.began = time.Now()
+		return err
+	})
 }
 
-// strike does f, which is the fault, for all at once.
-func (t *trial) strike(f func() error) error {
+// strike says that the fault begins now, for all.
+func (t *trial) strike() {
 	now := time.Now()
 	for _, x := range t.contestants {
 		x.began = now
 	}
-	return f()
 }
 
 // stopListening takes the feed and the ear away before the broker loses them.
@@ -369,7 +377,7 @@ func (t *trial) startAgain(ctx context.Context) error {
 // have noticed, where it is right to notice, and otherwise for Watch.
 func (t *trial) observe(ctx context.Context) error {
 	if !t.way.dead {
-		if t.way.name != ways()[0].name || t.activity != IdleActivity {
+		if t.way.name != healthyWay || t.activity != IdleActivity {
 			return wait(ctx, t.outage())
 		}
 		return t.countIdle(ctx)

@@ -2,6 +2,8 @@ package lab
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -71,10 +73,17 @@ const (
 	congestedSize  = 4_000_000 / 8 / int(time.Second/matrixInterval)
 )
 
+// errDisturbed is why a trial says nothing: the fault was another than it was
+// to be.
+var errDisturbed = errors.New("lab: the machine was too busy")
+
+// healthyWay is the control: nothing goes wrong.
+const healthyWay = "healthy"
+
 // ways lists all faults in the order of the report.
 func ways() []way {
 	all := []way{
-		{name: "none", about: "nothing happens", varied: true, begin: nothing, end: over},
+		{name: healthyWay, about: "nothing happens", varied: true, begin: nothing, end: over},
 		{name: "shutdown", about: "the broker is told to end", dead: true, right: wordsClosed, atBroker: true,
 			begin: terminated, end: restarted},
 		{name: "lame-duck", about: "the broker announces its end and goes 1 to 3 s later", dead: true, right: wordsClosed, atBroker: true, lameDuck: true,
@@ -104,16 +113,16 @@ func ways() []way {
 		{name: "nat-evicted", about: "a NAT forgets the connections", when: "a NAT forgets its connection", varied: true, dead: true, right: wordsSilence, silent: true, routed: true,
 			begin: evicted, end: over},
 		{name: "unreachable", about: "a router answers with ICMP host unreachable", when: "a router says that its broker is unreachable", dead: true, right: wordsSilence, silent: true, routed: true,
-			begin: rejected(fault.Both), end: rejected(0)},
+			begin: rejected, end: admitted},
 		{name: "cut-300ms", about: "cut for 0.3 s and healed",
 			begin: cutFor(300 * time.Millisecond), end: over},
 		{name: "congested", about: "4 Mbit/s of messages for a link of 1 Mbit/s", size: congestedSize,
-			begin: impaired(fault.ToHost, fault.Impairment{Rate: congestedRate, Queue: congestedQueue}), end: impaired(fault.ToHost, fault.Impairment{})},
+			begin: impaired(fault.ToHost, fault.Impairment{Rate: congestedRate, Queue: congestedQueue}), end: mended(fault.ToHost, fault.Impairment{})},
 		{name: "congested-deep", about: "the same, and half a second of frames wait in its queue", size: congestedSize,
-			begin: impaired(fault.ToHost, fault.Impairment{Rate: congestedRate, Queue: fault.DefaultQueue}), end: impaired(fault.ToHost, fault.Impairment{})},
+			begin: impaired(fault.ToHost, fault.Impairment{Rate: congestedRate, Queue: fault.DefaultQueue}), end: mended(fault.ToHost, fault.Impairment{})},
 		{name: "delay", about: "100 ms each way, ± 80 ms",
 			relayed: true,
-			begin:   impaired(fault.Both, fault.Impairment{Delay: 100 * time.Millisecond, Jitter: 80 * time.Millisecond}), end: impaired(fault.Both, relayed)},
+			begin:   impaired(fault.Both, fault.Impairment{Delay: 100 * time.Millisecond, Jitter: 80 * time.Millisecond}), end: mended(fault.Both, relayed)},
 		{name: "slow-reader", about: "the client is stopped for 1.5 s while 2 MB come: its window is zero",
 			begin: slowReader, end: over},
 		{name: "local-pause", about: "the client is stopped for 3 s",
@@ -127,7 +136,7 @@ func ways() []way {
 		hard bool
 	}{{"loss-1", 0.01, false}, {"loss-5", 0.05, false}, {"loss-10", 0.10, true}, {"loss-20", 0.20, true}} {
 		all = append(all, way{name: percent.name, about: percent.name[len("loss-"):] + " % of the frames are lost each way", hard: percent.hard,
-			begin: impaired(fault.Both, fault.Impairment{Loss: percent.loss}), end: impaired(fault.Both, fault.Impairment{})})
+			begin: impaired(fault.Both, fault.Impairment{Loss: percent.loss}), end: mended(fault.Both, fault.Impairment{})})
 	}
 	return all
 }
@@ -162,44 +171,48 @@ func (w way) suits(broker string, activity Activity) bool {
 var relayed = fault.Impairment{Delay: time.Millisecond}
 
 func nothing(_ context.Context, t *trial) error {
-	return t.strike(func() error { return nil })
+	t.strike()
+	return nil
 }
 
 // over is the end of what is over by itself, or cannot be undone.
 func over(context.Context, *trial) error { return nil }
 
-// What happens to the broker.
+// What happens to the broker. The moment that counts is the one in which the
+// fault begins to tell: before a signal that ends a process, whose kernel speaks
+// at once, and behind the call that has packets dropped or a process stopped,
+// which takes its time on a busy machine.
 
 func terminated(_ context.Context, t *trial) error {
-	return t.strike(func() error { t.stopListening(); return t.node.proc.Terminate() })
+	t.stopListening()
+	t.strike()
+	return t.node.proc.Terminate()
 }
 
 func killed(_ context.Context, t *trial) error {
-	return t.strike(func() error { t.stopListening(); t.node.host.Kill(); return nil })
+	t.stopListening()
+	t.strike()
+	t.node.host.Kill()
+	return nil
 }
 
 func crashed(flags fault.Flags) func(context.Context, *trial) error {
-	return func(_ context.Context, t *trial) error {
-		return t.strike(func() error {
-			if err := t.node.host.DropFlags(fault.FromHost, flags); err != nil {
-				return err
-			}
-			t.stopListening()
-			t.node.host.Kill()
-			return nil
-		})
+	return func(ctx context.Context, t *trial) error {
+		if err := t.node.host.DropFlags(fault.FromHost, flags); err != nil {
+			return err
+		}
+		return killed(ctx, t)
 	}
 }
 
 func vanished(_ context.Context, t *trial) error {
-	return t.strike(func() error {
-		if err := t.node.host.Drop(fault.Both); err != nil {
-			return err
-		}
-		t.node.host.Kill()
-		t.stopListening()
-		return nil
-	})
+	if err := t.node.host.Drop(fault.Both); err != nil {
+		return err
+	}
+	t.strike()
+	t.node.host.Kill()
+	t.stopListening()
+	return nil
 }
 
 func rebooted(ctx context.Context, t *trial) error {
@@ -214,14 +227,17 @@ func reset(_ context.Context, t *trial) error {
 	for _, x := range t.contestants {
 		theirs[x.host.Addr()] = true
 	}
-	return t.strike(func() error {
-		_, err := t.node.host.Reset(func(_, remote netip.AddrPort) bool { return theirs[remote.Addr()] })
-		return err
-	})
+	t.strike()
+	_, err := t.node.host.Reset(func(_, remote netip.AddrPort) bool { return theirs[remote.Addr()] })
+	return err
 }
 
 func frozen(_ context.Context, t *trial) error {
-	return t.strike(func() error { return t.node.proc.Freeze() })
+	if err := t.node.proc.Freeze(); err != nil {
+		return err
+	}
+	t.strike()
+	return nil
 }
 
 func thawed(_ context.Context, t *trial) error { return t.node.proc.Thaw() }
@@ -249,7 +265,8 @@ func returned(ctx context.Context, t *trial) error {
 	return t.startAgain(ctx)
 }
 
-// What happens to each contender.
+// What happens to each contender: what takes packets away counts from when it
+// does, what only disturbs from when it is begun.
 
 func cut(dir fault.Direction) func(context.Context, *trial) error {
 	return func(_ context.Context, t *trial) error {
@@ -263,25 +280,37 @@ func healed(_ context.Context, t *trial) error {
 
 func cutFor(d time.Duration) func(context.Context, *trial) error {
 	return func(ctx context.Context, t *trial) error {
-		return t.strikeEach(func(x *contestant) error {
+		t.strike()
+		return t.each(func(x *contestant) error {
+			began := time.Now()
 			if err := x.host.Drop(fault.Both); err != nil {
 				return err
 			}
 			if err := wait(ctx, d); err != nil {
 				return err
 			}
-			return x.host.Heal()
+			if err := x.host.Heal(); err != nil {
+				return err
+			}
+			if took := time.Since(began); took > 2*d {
+				return fmt.Errorf("%w: a cut of %v may have taken %v", errDisturbed, d, took)
+			}
+			return nil
 		})
 	}
 }
 
 func impaired(dir fault.Direction, im fault.Impairment) func(context.Context, *trial) error {
 	return func(_ context.Context, t *trial) error {
-		do := func(x *contestant) error { return x.host.Impair(dir, im) }
-		if im == (fault.Impairment{}) || im == relayed {
-			return t.each(do)
-		}
-		return t.strikeEach(do)
+		t.strike()
+		return t.each(func(x *contestant) error { return x.host.Impair(dir, im) })
+	}
+}
+
+// mended ends an impairment; what it returns to is left.
+func mended(dir fault.Direction, left fault.Impairment) func(context.Context, *trial) error {
+	return func(_ context.Context, t *trial) error {
+		return t.each(func(x *contestant) error { return x.host.Impair(dir, left) })
 	}
 }
 
@@ -289,24 +318,24 @@ func evicted(_ context.Context, t *trial) error {
 	return t.strikeEach(func(x *contestant) error { return x.host.Router().Evict() })
 }
 
-func rejected(dir fault.Direction) func(context.Context, *trial) error {
-	return func(_ context.Context, t *trial) error {
-		do := func(x *contestant) error { return x.host.Router().Reject(dir) }
-		if dir == 0 {
-			return t.each(do)
-		}
-		return t.strikeEach(do)
-	}
+func rejected(_ context.Context, t *trial) error {
+	return t.strikeEach(func(x *contestant) error { return x.host.Router().Reject(fault.Both) })
+}
+
+func admitted(_ context.Context, t *trial) error {
+	return t.each(func(x *contestant) error { return x.host.Router().Reject(0) })
 }
 
 func paused(d time.Duration) func(context.Context, *trial) error {
 	return func(_ context.Context, t *trial) error {
-		return t.strikeEach(func(x *contestant) error { return x.proc.Pause(d) })
+		t.strike()
+		return t.each(func(x *contestant) error { return x.proc.Pause(d) })
 	}
 }
 
 func slowReader(ctx context.Context, t *trial) error {
-	if err := t.strikeEach(func(x *contestant) error { return x.proc.Freeze() }); err != nil {
+	t.strike()
+	if err := t.each(func(x *contestant) error { return x.proc.Freeze() }); err != nil {
 		return err
 	}
 	t.feed.flood(2<<20, 20<<10)
@@ -317,7 +346,8 @@ func slowReader(ctx context.Context, t *trial) error {
 }
 
 func starved(_ context.Context, t *trial) error {
-	return t.strikeEach(func(x *contestant) (err error) { x.starvation, err = x.proc.Starve(0.02); return err })
+	t.strike()
+	return t.each(func(x *contestant) (err error) { x.starvation, err = x.proc.Starve(0.02); return err })
 }
 
 func fed(_ context.Context, t *trial) error {
