@@ -128,7 +128,7 @@ var allowed = map[string]struct {
 	"vigil/internal/bench": {
 		ours:   []string{"vigil/internal/fault"},
 		others: []string{"github.com/jedib0t/go-pretty", "golang.org/x/sys"},
-		reason: "who measures brokers knows them as processes and bytes alone, all alike: not ours better than others",
+		reason: "who measures brokers and clients knows them as processes and bytes alone, all alike: not ours better than others",
 	},
 	"vigil/internal/qos": {
 		ours:   []string{"vigil/heartbeat"},
@@ -189,7 +189,8 @@ var pure = []string{
 	"internal/qos/congestion.go", "internal/qos/datagram.go", "internal/qos/delay.go", "internal/qos/detector.go", "internal/qos/episodes.go",
 	"internal/qos/flow.go", "internal/qos/frontier.go", "internal/qos/measure.go", "internal/qos/model.go", "internal/qos/network.go",
 	"internal/qos/stream.go", "internal/qos/world.go",
-	"internal/link/backoff.go", "internal/link/pool.go",
+	"internal/link/arrival.go", "internal/link/backoff.go", "internal/link/pool.go",
+	"subscriber/patience.go", "subscriber/repeats.go", "subscriber/options.go",
 	"internal/fault/impairment.go", "internal/fault/line.go",
 	"internal/bench/flow.go", "internal/bench/histogram.go", "internal/bench/message.go", "internal/bench/numbered.go", "internal/bench/replies.go",
 	"internal/bench/statistics.go", "internal/bench/tape.go",

@@ -105,7 +105,7 @@ func (l *listener) collect(t *testing.T, pattern, queue string) *numbers {
 	if queue == "" {
 		_, err = l.SubscribeFunc(pattern, handler)
 	} else {
-		_, err = l.SubscribeQueueFunc(pattern, queue, handler)
+		_, err = l.SubscribeFunc(pattern, handler, subscriber.Queue(queue))
 	}
 	must(t, err)
 	must(t, l.Flush(t.Context()))

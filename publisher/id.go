@@ -19,9 +19,6 @@ type ids struct {
 	count  atomic.Uint64
 }
 
-// uuidLen is the length of a UUID's text.
-const uuidLen = 36
-
 func (i *ids) init() { rand.Read(i.random[:]) } // never fails: crypto/rand ends the program instead
 
 // append appends the text of the next id.

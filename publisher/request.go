@@ -23,7 +23,13 @@ type inbox struct {
 	// Guarded by mu.
 	prefix  string // "_INBOX.<random>.", empty before the first request
 	last    uint64
-	waiting map[string]chan<- answer // by the last token of the reply subject
+	waiting map[string]waiter // by the last token of the reply subject
+}
+
+// waiter is a request that waits for its reply.
+type waiter struct {
+	reply string // the subject
+	got   chan<- answer
 }
 
 // answer is a reply or why there is none.
@@ -43,11 +49,11 @@ func (p *Publisher) Request(ctx context.Context, to string, data []byte) (*Msg, 
 // RequestMsg is Request with a header. m.Reply is not used.
 func (p *Publisher) RequestMsg(ctx context.Context, m *Msg) (*Msg, error) {
 	got := make(chan answer, 1)
-	token, reply, err := p.expect(got)
+	reply, err := p.expect(got)
 	if err != nil {
 		return nil, err
 	}
-	defer p.inbox.forget(token)
+	defer p.inbox.forget(reply)
 	if err := p.send(ctx, m.Subject, reply, m.Header, m.Data); err != nil {
 		return nil, err
 	}
@@ -61,31 +67,33 @@ func (p *Publisher) RequestMsg(ctx context.Context, m *Msg) (*Msg, error) {
 	}
 }
 
-// expect registers a request, and the subscription before the first one.
-func (p *Publisher) expect(got chan<- answer) (token, reply string, err error) {
+// expect registers a request, and the subscription before the first one. It
+// returns the subject for the reply.
+func (p *Publisher) expect(got chan<- answer) (reply string, err error) {
 	b := &p.inbox
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.prefix == "" {
 		prefix := "_INBOX." + rand.Text() + "."
 		if _, err := p.link.Subscribe(prefix+"*", "", b.receive); err != nil {
-			return "", "", err
+			return "", err
 		}
-		b.prefix, b.waiting = prefix, make(map[string]chan<- answer)
+		b.prefix, b.waiting = prefix, make(map[string]waiter)
 	}
 	if len(b.waiting) >= maxWaiting {
-		return "", "", fmt.Errorf("publisher: request: %d requests wait already", maxWaiting)
+		return "", fmt.Errorf("publisher: request: %d requests wait already", maxWaiting)
 	}
 	b.last++
-	token = strconv.FormatUint(b.last, 36)
-	b.waiting[token] = got
-	return token, b.prefix + token, nil
+	var room [64]byte // keeps what is put together off the heap
+	reply = string(strconv.AppendUint(append(room[:0], b.prefix...), b.last, 36))
+	b.waiting[reply[len(b.prefix):]] = waiter{reply, got}
+	return reply, nil
 }
 
-func (b *inbox) forget(token string) {
+func (b *inbox) forget(reply string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	delete(b.waiting, token)
+	delete(b.waiting, reply[len(b.prefix):])
 }
 
 // receive is called by the connection's reader with every reply. One that
@@ -93,16 +101,17 @@ func (b *inbox) forget(token string) {
 func (b *inbox) receive(op *wire.Op) {
 	token := op.Subject[bytes.LastIndexByte(op.Subject, '.')+1:]
 	b.mu.Lock()
-	got := b.waiting[string(token)]
+	w := b.waiting[string(token)]
 	delete(b.waiting, string(token))
 	b.mu.Unlock()
-	if got != nil {
-		got <- answerOf(op) // has room: it is in the map only once
+	if w.got != nil {
+		w.got <- answerOf(op, w.reply) // has room: it is in the map only once
 	}
 }
 
-func answerOf(op *wire.Op) answer {
-	m := &Msg{Subject: string(op.Subject), Reply: string(op.Reply)}
+// answerOf copies a reply to subject, whose memory the reader will use again.
+func answerOf(op *wire.Op, subject string) answer {
+	m := &Msg{Subject: subject, Reply: string(op.Reply)}
 	if op.HeaderLen > 0 {
 		header, status, err := wire.ParseHeader(op.Header())
 		if err != nil {

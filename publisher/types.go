@@ -113,8 +113,12 @@ const (
 type Status = link.Status
 
 // ConnectionStats counts since Connect: InMessages, InBytes, OutMessages,
-// OutBytes, Connections, Losses, Unconfirmed, Dropped, ServerErrors, Unknown.
+// OutBytes, Connections, Losses, Reconnects, Deaf, Unconfirmed, Dropped,
+// ServerErrors, Unknown.
 type ConnectionStats = link.Stats
+
+// Carrier is a Header as OpenTelemetry's propagators want it: Get, Set, Keys.
+type Carrier = wire.Carrier
 
 // Header holds the headers of a message: its methods are Get, Set, Add, Check.
 type Header = wire.Header

@@ -42,11 +42,11 @@ type Config struct {
 	Logger *slog.Logger
 
 	// MaxPending and MaxPendingBytes bound what waits for one subscription's
-	// consumer. When either is reached, reading pauses for a moment, no longer
-	// than the heartbeat allows, so that a burst is held back by the broker.
-	// If that does not help the newest messages are dropped, counted in Stats,
-	// and an EventSlowConsumer tells. 0 is DefaultMaxPending
-	// and DefaultMaxPendingBytes, negative is no bound.
+	// consumer, unless its options say otherwise. When either is reached,
+	// reading pauses for a moment, no longer than the heartbeat allows, so that
+	// a burst is held back by the broker. If that does not help the newest
+	// messages are dropped, counted in Stats, and an EventSlowConsumer tells. 0
+	// is DefaultMaxPending and DefaultMaxPendingBytes, negative is no bound.
 	MaxPending, MaxPendingBytes int
 
 	// NoStandby keeps the connection from opening another one while the broker
@@ -116,16 +116,18 @@ func (c Config) link() link.Config {
 	}
 }
 
-// SlowConsumerError says that messages are being dropped for want of room. It
-// is Event.Err of an EventSlowConsumer.
+// SlowConsumerError says that messages were dropped for want of room. It is
+// Event.Err of an EventSlowConsumer, which is told of the first message dropped
+// at once and then no more often than each second, until every one was told.
 type SlowConsumerError struct {
 	Pending, PendingBytes int   // what waits
-	Dropped               int64 // messages dropped so far, over all episodes
+	New                   int64 // messages dropped since the event before
+	Dropped               int64 // messages dropped so far, these included
 }
 
 // Error returns the numbers in one sentence.
 func (e *SlowConsumerError) Error() string {
-	return fmt.Sprintf("%d messages (%d bytes) wait, new ones are dropped (%d so far)", e.Pending, e.PendingBytes, e.Dropped)
+	return fmt.Sprintf("%d messages dropped (%d so far), %d (%d bytes) wait; consume faster, or raise MaxPending", e.New, e.Dropped, e.Pending, e.PendingBytes)
 }
 
 // UnhandledError says how many messages had arrived and were not handled.

@@ -28,8 +28,8 @@
 // of the broker's host they read:
 //
 //	connected: nats://127.0.0.1:4222
-//	suspect: nats://127.0.0.1:4222: silent for 1.20 s, 2 probes unanswered
-//	lost: nats://127.0.0.1:4222: stale: host or network gone (last heard 1.80 s ago, 3 probes unanswered)
+//	suspect: nats://127.0.0.1:4222: silent for 1.20 s, 5 probes unanswered: looks like: host or network gone
+//	lost: nats://127.0.0.1:4222: stale: host or network gone (last heard 1.80 s ago, 12 probes unanswered)
 //	retrying: nats://127.0.0.1:4222: attempt 1 in 23 ms
 //	resumed: nats://127.0.0.1:4222: deaf for 3.31 s, from 12:00:01.120 to 12:00:04.430
 //
@@ -52,9 +52,54 @@
 //     subscription is in effect again.
 //   - Messages of one subscription come in the order in which the broker sent
 //     them.
-//   - Nothing is dropped silently. A subscription whose consumer is too slow
-//     drops the newest messages, counts them in [Stats] and tells with an
-//     EventSlowConsumer.
+//   - Nothing is dropped silently. What was dropped for want of room is counted
+//     in [Stats], and every such message is told with an EventSlowConsumer.
+//
+// # Forms
+//
+//	in a loop       for msg, err := range s.Messages(ctx)
+//	by a handler    SubscribeFunc, with Concurrency by several goroutines
+//	from a channel  s.Channel(), for select
+//	as values       Typed[T]{Subscription: s}, TypedFunc, with JSON or another Codec
+//
+// A subscription's options are Queue, MaxMessages, MaxPending, what to do when
+// that is reached, DropRepeats, Concurrency and Reuse. A loop takes the messages
+// of a subscription; several loops share them. With a handler there is nothing to
+// take.
+//
+// # When the consumer is slow
+//
+// Between the connection and a consumer there is a queue, bounded in messages and
+// bytes. When it is full
+//
+//	by default     reading pauses for a moment, so that the broker holds back a
+//	               burst; if that does not help, the newest messages are dropped
+//	DropNewest     the newest are dropped at once
+//	DropOldest     the oldest are dropped at once
+//	Block(d)       reading pauses for up to d, then the newest are dropped
+//
+// A pause is for all subscriptions of the connection: what is not read is not
+// heard. By default it is at most a twelfth of the heartbeat's Bound in each
+// sixth, and 200 ms, so that a broker that answers is heard in time whatever
+// consumers do. With Block it is as long as told. In either case a pause of ours
+// is no evidence against the broker: the heartbeat starts afresh behind it, and
+// goes on sending meanwhile, so that the broker hears us.
+//
+// # Memory
+//
+// What waits lies in blocks that are used again; it takes some times the bytes
+// that MaxPendingBytes counts at worst, when messages come one at a time and are
+// much smaller than 256 bytes. A message that is handed out is its receiver's own.
+// With the option Reuse it is valid only until the receiver is done with it, and
+// nothing is left to the garbage collector. Figures of both, beside nats.go's:
+//
+//	vigil-lab bench --scenario client-receive,client-handler
+//
+// # Locks
+//
+// The connection's reader hands over once for all that a read brought; it takes
+// the lock of each queue concerned, and wakes a consumer that waits. A consumer
+// takes the lock for each message, which nobody else wants meanwhile.
 //
 // # Who may listen in
 //
@@ -66,6 +111,8 @@
 //
 // # Ending
 //
-// Drain ends without losing a message that the broker had sent; Close ends at
-// once. A Subscription can be ended alone by its own Drain, or by Unsubscribe.
+// Drain ends without losing a message that the broker had sent, and returns when
+// all are handled, or says how many are not; Close ends at once. A Subscription
+// can be ended alone by its own Drain, by Unsubscribe, or with MaxMessages; its
+// Done tells when all of its messages are handled.
 package subscriber

@@ -1,9 +1,12 @@
 package subscriber
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"vigil/internal/link"
 	"vigil/internal/subject"
@@ -13,8 +16,10 @@ import (
 // ErrNoReply is returned by Respond for a message that is no request.
 var ErrNoReply = errors.New("subscriber: respond: the message has no reply subject")
 
-// Msg is a message received. It is its receiver's own: nothing else refers to
-// its memory.
+// Msg is a message received. It is its receiver's own, to keep and to change,
+// and valid for ever, unless the subscription has the option Reuse. Messages that
+// came together lie in memory together, up to 12 KiB: who keeps few of many for
+// long keeps a Clone.
 type Msg struct {
 	Subject string
 	Reply   string // the subject for an answer, empty if none is expected
@@ -29,39 +34,18 @@ type Msg struct {
 	HeaderErr error
 
 	// Fixed after construction.
-	link   *link.Link
-	header []byte // not parsed yet
+	link *link.Link // nil if there is no Reply
 }
 
-// msgOverhead is what a message is counted with beside its bytes.
-const msgOverhead = 128
-
-func (m *Msg) size() int {
-	return msgOverhead + len(m.Subject) + len(m.Reply) + len(m.header) + len(m.Data)
-}
-
-// newMsg copies op, whose memory the reader will use again. Header and payload
-// share one allocation. The subject is not copied when it is the same as like.
-func newMsg(l *link.Link, op *wire.Op, like string) *Msg {
-	m := &Msg{link: l, Subject: like, Reply: string(op.Reply)}
-	if string(op.Subject) != like {
-		m.Subject = string(op.Subject)
+// Clone returns a copy that shares no memory with m.
+func (m *Msg) Clone() *Msg {
+	c := *m
+	c.Data = bytes.Clone(m.Data)
+	c.Header = maps.Clone(m.Header)
+	for k, v := range c.Header {
+		c.Header[k] = slices.Clone(v)
 	}
-	body := append([]byte(nil), op.Frame[:len(op.Frame)-2]...)
-	m.header, m.Data = body[:op.HeaderLen:op.HeaderLen], body[op.HeaderLen:]
-	return m
-}
-
-// open parses the header. It is done by the consumer, not by the reader.
-func (m *Msg) open() *Msg {
-	if len(m.header) > 0 {
-		header, status, err := wire.ParseHeader(m.header)
-		m.Status, m.HeaderErr = status.Code, err
-		if len(header) > 0 {
-			m.Header = header
-		}
-	}
-	return m
+	return &c
 }
 
 // Respond sends data to the message's reply subject, over the connection on

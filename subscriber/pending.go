@@ -1,191 +1,260 @@
 package subscriber
 
 import (
+	"context"
 	"sync"
 	"time"
+
+	"vigil/internal/wire"
 )
 
-// minEpisode is how long an episode of dropping lasts at least, so that a queue
-// which is full again and again does not flood the events.
-const minEpisode = time.Second
+// msgID is the header that names a message, as JetStream has it.
+const msgID = "Nats-Msg-Id"
 
-// pending is the bounded queue between the connection's reader, which never
-// waits, and a subscription's consumers.
+// pending is the bounded queue between the connection's reader and a
+// subscription's consumers. The reader takes its lock and wakes a consumer once
+// for all that a read brought.
 type pending struct {
 	// Fixed after construction.
 	maxMessages, maxBytes int           // negative is no bound
-	ready                 chan struct{} // holds a token when something changed
-	room                  chan struct{} // holds a token when the reader waits and half is free
+	oldest                bool          // the oldest give way, not the newest
+	ready                 chan struct{} // holds a token when an idle consumer shall look
+	room                  chan struct{} // holds a token when the reader waits and there is room
 	finished              chan struct{} // closed when nothing is left and nothing will come
 
 	mu sync.Mutex
 
 	// Guarded by mu.
-	messages  []*Msg // those from head on
-	head      int
-	bytes     int
-	busy      int   // consumers that are handling a message
-	delivered int64 // handed to a consumer
-	dropped   int64
-	slow      bool // an episode of dropping lasts
-	slowSince time.Time
-	wanted    bool  // the reader waits for room
-	ending    bool  // nothing will come any more
-	ended     bool  // finished is closed
-	err       error // how Messages ends, set with ending
+	queue    spans
+	messages int // in queue
+	bytes    int // their cost
+	busy     int // consumers that are handling a message
+	idle     int // consumers that wait for one
+	counts   counts
+	full     bool // messages were dropped, and half of the room was not free since
+	wanted   int  // the cost of the message for which the reader waits for room, 0 for none
+	ending   bool // nothing will come any more
+	ended    bool // finished is closed
+	err      error
+	repeats  *repeats // nil if they are not dropped
 }
 
-func newPending(cfg Config) *pending {
+// counts are what a subscription counts.
+type counts struct {
+	delivered int64 // handed to a consumer
+	dropped   int64 // for want of room
+	repeats   int64 // not handed to a consumer a second time
+}
+
+func (c *counts) add(o counts) {
+	c.delivered += o.delivered
+	c.dropped += o.dropped
+	c.repeats += o.repeats
+}
+
+func newPending(o options) *pending {
 	return &pending{
-		maxMessages: cfg.MaxPending, maxBytes: cfg.MaxPendingBytes,
+		maxMessages: o.maxPending, maxBytes: o.maxBytes,
+		oldest:   o.overflow == dropOldest,
 		ready:    make(chan struct{}, 1),
 		room:     make(chan struct{}, 1),
 		finished: make(chan struct{}),
+		repeats:  newRepeats(o),
 	}
 }
 
-// put queues a message and reports whether there was no room for it. Then the
-// caller may wait for room and put it again, or drop it.
-func (p *pending) put(m *Msg) (full bool) {
+// put queues the messages of batch and returns those for which there was no room.
+// Then the caller may wait for room and put them again, or drop them. If the
+// oldest give way, all are taken, and dropped says how many went for them. It
+// writes to batch.
+func (p *pending) put(batch []span) (left []span, dropped int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ending {
-		return false // nobody wants it any more
+		return nil, 0 // nobody wants them any more
 	}
-	n := len(p.messages) - p.head
-	if p.maxMessages >= 0 && n >= p.maxMessages || p.maxBytes >= 0 && n > 0 && p.bytes+m.size() > p.maxBytes {
-		return true
+	for len(batch) > 0 {
+		s := &batch[0]
+		from := s.from
+		for ; s.from < s.to; s.from++ {
+			cost := s.block.entries[s.from].cost()
+			if !p.fits(cost) {
+				if !p.oldest {
+					break
+				}
+				// What this call has taken goes into the queue first: it may be
+				// among the oldest.
+				p.push(span{s.block, from, s.from})
+				from = s.from
+				dropped += p.makeRoom(cost)
+			}
+			p.messages++
+			p.bytes += cost
+			s.block.left++
+		}
+		p.push(span{s.block, from, s.from})
+		if s.from < s.to {
+			break
+		}
+		batch = batch[1:]
 	}
-	if p.slow && p.below(2) && time.Since(p.slowSince) >= minEpisode {
-		p.slow = false
+	p.counts.dropped += int64(dropped)
+	if p.idle > 0 && p.messages > 0 {
+		signal(p.ready)
 	}
-	if p.head > 0 && len(p.messages) == cap(p.messages) && p.head >= n {
-		clear(p.messages[copy(p.messages, p.messages[p.head:]):])
-		p.messages, p.head = p.messages[:n], 0
-	}
-	p.messages = append(p.messages, m)
-	p.bytes += m.size()
-	signal(p.ready)
-	return false
+	return batch, dropped
 }
 
-// below reports whether at most one part in so many of the room is taken. mu is
-// held.
-func (p *pending) below(parts int) bool {
-	return (p.maxMessages < 0 || len(p.messages)-p.head <= p.maxMessages/parts) &&
-		(p.maxBytes < 0 || p.bytes <= p.maxBytes/parts)
+// push adds a span to the queue unless it is empty. mu is held.
+func (p *pending) push(s span) {
+	if s.from < s.to {
+		p.queue.push(s)
+	}
 }
 
-// isSlow reports whether an episode of dropping lasts: then it is no use to wait
-// for room.
-func (p *pending) isSlow() bool {
+// makeRoom drops the oldest messages until there is room, and returns how many.
+// mu is held.
+func (p *pending) makeRoom(cost int) (dropped int) {
+	for ; !p.fits(cost); dropped++ {
+		b, _ := p.pop()
+		b.release()
+	}
+	return dropped
+}
+
+// fits reports whether there is room for a message: an empty queue has it for
+// any. mu is held.
+func (p *pending) fits(cost int) bool {
+	return (p.maxMessages < 0 || p.messages < p.maxMessages) &&
+		(p.maxBytes < 0 || p.messages == 0 || p.bytes+cost <= p.maxBytes)
+}
+
+// halfFree reports whether at most half of the room is taken. mu is held.
+func (p *pending) halfFree() bool {
+	return (p.maxMessages < 0 || p.messages <= p.maxMessages/2) && (p.maxBytes < 0 || p.bytes <= p.maxBytes/2)
+}
+
+// pop takes the oldest message off the queue. mu is held.
+func (p *pending) pop() (b *block, i int) {
+	b, i = p.queue.pop()
+	p.messages--
+	p.bytes -= b.entries[i].cost()
+	if (p.wanted > 0 || p.full) && p.halfFree() {
+		p.full = false
+		if p.wanted > 0 && p.fits(p.wanted) {
+			p.wanted = 0
+			signal(p.room)
+		}
+	}
+	return b, i
+}
+
+// isFull reports whether messages were dropped and the consumer has not caught
+// up since: then it is no use to wait for room.
+func (p *pending) isFull() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.slow
+	return p.full
 }
 
-// awaitRoom waits until half of the room is free, or d has passed.
-func (p *pending) awaitRoom(d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
+// awaitRoom waits until half of the room is free, and that is enough for a
+// message, or until d has passed or ctx ends.
+func (p *pending) awaitRoom(ctx context.Context, cost int, d time.Duration) {
 	p.mu.Lock()
-	p.wanted = !p.below(2) // the consumer may have caught up since put
-	wait := p.wanted
+	// The consumer may have caught up since put.
+	wait := !p.ending && !(p.halfFree() && p.fits(cost))
+	if wait {
+		p.wanted = cost
+	}
 	p.mu.Unlock()
 	if !wait {
 		return
 	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
 	select {
 	case <-p.room:
-	case <-p.finished:
 	case <-timer.C:
+	case <-ctx.Done():
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.wanted = false
+	p.wanted = 0
 	select {
 	case <-p.room:
 	default:
 	}
 }
 
-// drop counts a message for which there was no room. It returns an error for
-// the first of an episode, which lasts until the queue is half empty, and for
-// minEpisode at least.
-func (p *pending) drop() *SlowConsumerError {
+// drop counts messages for which there was no room.
+func (p *pending) drop(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.dropped++
-	if p.slow {
-		return nil
-	}
-	p.slow, p.slowSince = true, time.Now()
-	return &SlowConsumerError{Pending: len(p.messages) - p.head, PendingBytes: p.bytes, Dropped: p.dropped}
+	p.counts.dropped += int64(n)
+	p.full = true
 }
 
-// take returns the oldest message. Without one it says whether none will come.
-// A consumer that got a message is busy until it calls done.
-func (p *pending) take() (m *Msg, ended bool, err error) {
+// release says that the reader is done with these blocks.
+func (p *pending) release(used []*block) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.head == len(p.messages) {
-		if p.ending {
-			signal(p.ready) // for the next consumer
-		}
-		return nil, p.ending, p.err
+	for _, b := range used {
+		b.release()
 	}
-	m = p.messages[p.head]
-	p.messages[p.head] = nil
-	p.head++
-	p.bytes -= m.size()
-	if p.head == len(p.messages) {
-		p.messages, p.head = p.messages[:0], 0
-	} else {
-		signal(p.ready)
-	}
-	if p.wanted && p.below(2) {
-		p.wanted = false
-		signal(p.room)
-	}
-	p.busy++
-	p.delivered++
-	return m, false, nil
 }
 
-// done says that a consumer has handled what it took. It reports whether that
-// was the last message ever.
-func (p *pending) done() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.busy--
-	p.finish()
-	return p.ended
+// isRepeat reports whether a message with the same identifier was handed out
+// before. mu is held.
+func (p *pending) isRepeat(b *block, i int) bool {
+	if p.repeats == nil || b.entries[i].header == 0 {
+		return false
+	}
+	_, _, header, _ := b.parts(i)
+	id, ok := wire.FindHeader(header, msgID)
+	return ok && p.repeats.isRepeat(id, time.Now())
 }
 
 // end says that nothing will come any more. What waits is left to the
 // consumers, or dropped when keep is false. It returns how many messages wait or
-// were dropped, and whether all that came is handled.
-func (p *pending) end(keep bool, err error) (int, bool) {
+// were dropped.
+func (p *pending) end(keep bool, err error) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	n := len(p.messages) - p.head
+	n := p.messages
 	if !p.ending || !keep && !p.ended {
 		p.ending, p.err = true, err
 	}
 	if !keep {
-		p.messages, p.head, p.bytes = nil, 0, 0
+		p.queue, p.messages, p.bytes = spans{}, 0, 0
 	}
 	p.finish()
 	signal(p.ready)
 	signal(p.room)
-	return n, p.ended
+	return n
 }
 
-// finish notes the end when there is nothing left to do. mu is held.
+// finish notes the end when there is nothing left to do, and has every consumer
+// that waits see that none will come. mu is held.
 func (p *pending) finish() {
-	if p.ending && !p.ended && p.busy == 0 && p.head == len(p.messages) {
+	if !p.ending {
+		return
+	}
+	if p.idle > 0 {
+		signal(p.ready)
+	}
+	if !p.ended && p.busy == 0 && p.messages == 0 {
 		p.ended = true
 		close(p.finished)
+	}
+}
+
+// isFinished reports whether nothing is left and nothing will come.
+func (p *pending) isFinished() bool {
+	select {
+	case <-p.finished:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -197,9 +266,17 @@ func signal(ch chan<- struct{}) {
 	}
 }
 
-// count returns what waits and what was counted.
-func (p *pending) count() (waiting, busy int, delivered, dropped int64) {
+// level returns how much waits, in messages and bytes, and how many messages are
+// being handled.
+func (p *pending) level() (messages, bytes, busy int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.messages) - p.head, p.busy, p.delivered, p.dropped
+	return p.messages, p.bytes, p.busy
+}
+
+// count returns what was counted.
+func (p *pending) count() counts {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.counts
 }

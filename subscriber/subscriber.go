@@ -5,9 +5,11 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
-	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"vigil/internal/link"
 	"vigil/internal/subject"
@@ -18,21 +20,26 @@ import (
 // methods may be called concurrently.
 type Subscriber struct {
 	// Fixed after construction.
-	cfg  Config
-	link *link.Link
+	cfg    Config
+	link   *link.Link
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
 
 	// Owned by the connection's reader.
-	patience patience
+	patience  patience
+	collected []*Subscription // those for which the present read brought messages
+
+	held atomic.Int64 // how long the reader was held for want of room, in ns
 
 	handlers sync.WaitGroup // the goroutines of subscriptions with a handler
+	feeds    sync.WaitGroup // the goroutines behind channels
 
 	mu sync.Mutex
 
 	// Guarded by mu.
-	subs      map[*Subscription]struct{} // those with something left to do
-	closed    bool
-	delivered int64 // of subscriptions that are finished
-	dropped   int64 // of subscriptions that are finished
+	subs   map[*Subscription]struct{} // those with something left to do
+	closed bool
+	counts counts // of subscriptions that are finished
 }
 
 // Connect connects to the first of the brokers that answers, in the order
@@ -45,88 +52,89 @@ type Subscriber struct {
 // answered, unless Config.KeepTrying is set.
 func Connect(ctx context.Context, url string, cfg Config) (*Subscriber, error) {
 	cfg = cfg.withDefaults()
-	l, err := link.Connect(ctx, url, cfg.link())
-	if err != nil {
+	s := &Subscriber{cfg: cfg, patience: newPatience(cfg.Heartbeat.Bound()), subs: make(map[*Subscription]struct{})}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	lc := cfg.link()
+	lc.AfterRead = s.handOver
+	var err error
+	if s.link, err = link.Connect(ctx, url, lc); err != nil {
+		s.cancel()
 		return nil, err
 	}
-	return &Subscriber{cfg: cfg, link: l, patience: newPatience(cfg.Heartbeat.Bound()), subs: make(map[*Subscription]struct{})}, nil
+	return s, nil
 }
 
 // Subscribe subscribes to a subject or a pattern, where * stands for one token
 // and a last > for one or more. The messages come from the Subscription's
-// Messages. It does not wait for the broker: Flush does. While there is no
-// connection the subscription takes effect with the next one.
-func (s *Subscriber) Subscribe(subject string) (*Subscription, error) {
-	return s.subscribe(subject, "", nil)
+// Messages or Channel. It does not wait for the broker: Flush does. While there
+// is no connection the subscription takes effect with the next one.
+func (s *Subscriber) Subscribe(subject string, opts ...Option) (*Subscription, error) {
+	return s.subscribe(subject, nil, opts)
 }
 
-// SubscribeQueue is Subscribe in a queue group: of all members of the group,
-// each message reaches one.
-func (s *Subscriber) SubscribeQueue(subject, queue string) (*Subscription, error) {
-	if err := checkQueue(queue); err != nil {
-		return nil, err
+// SubscribeFunc is Subscribe with a handler, which is called with every message
+// in the order of arrival, by one goroutine, or by as many as the option
+// Concurrency says.
+func (s *Subscriber) SubscribeFunc(subject string, handler func(*Msg), opts ...Option) (*Subscription, error) {
+	if handler == nil {
+		return nil, fmt.Errorf("subscriber: subscribe: %w: the handler is nil; use Subscribe for none", ErrBadOption)
 	}
-	return s.subscribe(subject, queue, nil)
+	return s.subscribe(subject, handler, opts)
 }
 
-// SubscribeFunc is Subscribe with a handler, which one goroutine calls with
-// every message in the order of arrival.
-func (s *Subscriber) SubscribeFunc(subject string, handler func(*Msg)) (*Subscription, error) {
-	return s.subscribe(subject, "", handler)
-}
-
-// SubscribeQueueFunc is SubscribeQueue with a handler.
-func (s *Subscriber) SubscribeQueueFunc(subject, queue string, handler func(*Msg)) (*Subscription, error) {
-	if err := checkQueue(queue); err != nil {
-		return nil, err
-	}
-	return s.subscribe(subject, queue, handler)
-}
-
-// checkQueue refuses what would be read as protocol. Anything else may name a
-// group.
-func checkQueue(queue string) error {
-	if queue == "" || strings.ContainsAny(queue, " \t\r\n") {
-		return fmt.Errorf("subscriber: subscribe: %w: queue %q is empty or holds a blank", ErrBadSubject, queue)
-	}
-	return nil
-}
-
-func (s *Subscriber) subscribe(pattern, queue string, handler func(*Msg)) (*Subscription, error) {
+func (s *Subscriber) subscribe(pattern string, handler func(*Msg), opts []Option) (*Subscription, error) {
 	if err := subject.CheckPattern(pattern); err != nil {
 		return nil, fmt.Errorf("subscriber: subscribe: %w: %w", ErrBadSubject, err)
 	}
-	sub := &Subscription{subscriber: s, subject: pattern, queue: queue, handler: handler, pending: newPending(s.cfg)}
+	o, err := optionsOf(s.cfg, handler != nil, opts)
+	if err != nil {
+		return nil, fmt.Errorf("subscriber: subscribe: %w", err)
+	}
+	sub := &Subscription{subscriber: s, subject: pattern, opts: o, handler: handler, pending: newPending(o)}
+	sub.drops = &drops{tell: sub.tellDropped}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil, ErrClosed
 	}
-	sid, err := s.link.Subscribe(pattern, queue, sub.receive)
-	if err != nil {
+	if sub.sid, err = s.link.Subscribe(pattern, o.queue, sub.receive); err != nil {
 		return nil, err
 	}
-	sub.sid = sid
 	s.subs[sub] = struct{}{}
+	if o.max < math.MaxInt64 {
+		_ = s.link.Unsubscribe(sub.sid, o.max) // closed meanwhile: then none comes
+	}
 	if handler != nil {
-		// Owned by the subscription. Ends when that ended and its messages
-		// were handled; Close and Drain wait for it.
-		s.handlers.Go(sub.handle)
+		for range o.concurrency {
+			// Owned by the subscription. Ends when that ended and its messages
+			// were handled; Close and Drain wait for it.
+			s.handlers.Go(sub.handle)
+		}
 	}
 	return sub, nil
+}
+
+// startFeed starts the goroutine behind the channel of a subscription.
+func (s *Subscriber) startFeed(sub *Subscription) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		close(sub.channel)
+		return
+	}
+	// Owned by the subscription. Ends when that ended and its messages were
+	// received, or with s.ctx; Close waits for it.
+	s.feeds.Go(sub.feed)
 }
 
 // forget drops a subscription with nothing left to do, but for its counts.
 func (s *Subscriber) forget(sub *Subscription) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, ok := s.subs[sub]; !ok {
-		return
+	if _, ok := s.subs[sub]; ok {
+		delete(s.subs, sub)
+		s.counts.add(sub.pending.count())
 	}
-	delete(s.subs, sub)
-	_, _, delivered, dropped := sub.pending.count()
-	s.delivered += delivered
-	s.dropped += dropped
 }
 
 // all returns the subscriptions, oldest first.
@@ -159,26 +167,41 @@ func (s *Subscriber) Events(ctx context.Context) iter.Seq[Event] { return s.link
 // Done returns a channel that is closed when the Subscriber was closed.
 func (s *Subscriber) Done() <-chan struct{} { return s.link.Done() }
 
-// Stats counts since Connect.
+// Stats counts since Connect, over all subscriptions.
 type Stats struct {
 	Connection ConnectionStats
-	Delivered  int64 // messages handed to loops and handlers
+	Delivered  int64 // messages handed to loops, handlers and channels
 	Dropped    int64 // messages dropped for want of room
+	Repeats    int64 // messages dropped by DropRepeats
 	Pending    int64 // messages that wait now
+
+	// Held is how long nothing was read for want of room in a queue: time in
+	// which this end was deaf by its own will.
+	Held time.Duration
+}
+
+// SubscriptionStats counts since Subscribe.
+type SubscriptionStats struct {
+	Delivered             int64 // messages handed to loops, handlers and channels
+	Dropped               int64 // messages dropped for want of room
+	Repeats               int64 // messages dropped by DropRepeats
+	Pending, PendingBytes int64 // what waits now
 }
 
 // Stats returns what was counted since Connect.
 func (s *Subscriber) Stats() Stats {
 	subs := s.all()
 	s.mu.Lock()
-	stats := Stats{Delivered: s.delivered, Dropped: s.dropped}
+	n := s.counts
 	s.mu.Unlock()
+	var stats Stats
 	for _, sub := range subs {
-		waiting, _, delivered, dropped := sub.pending.count()
+		waiting, _, _ := sub.pending.level()
 		stats.Pending += int64(waiting)
-		stats.Delivered += delivered
-		stats.Dropped += dropped
+		n.add(sub.pending.count())
 	}
+	stats.Delivered, stats.Dropped, stats.Repeats = n.delivered, n.dropped, n.repeats
+	stats.Held = time.Duration(s.held.Load())
 	stats.Connection = s.link.Stats()
 	return stats
 }
@@ -218,14 +241,18 @@ func (s *Subscriber) Close() error {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
+	s.cancel() // a reader that is held, and channels
+	for _, sub := range s.all() {
+		sub.drops.end()
+	}
 	err := s.link.Close()
+	s.feeds.Wait()
 	left, running := 0, false
 	for _, sub := range s.all() {
-		n, finished := sub.pending.end(false, ErrClosed)
-		left += n
-		_, busy, _, _ := sub.pending.count()
+		left += sub.pending.end(false, ErrClosed)
+		_, _, busy := sub.pending.level()
 		running = running || busy > 0 && sub.handler != nil
-		if finished {
+		if sub.pending.isFinished() {
 			s.forget(sub)
 		}
 	}

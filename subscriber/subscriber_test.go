@@ -117,7 +117,7 @@ func TestQueueGroup(t *testing.T) {
 		all.Add(3000)
 		for i := range got {
 			s := []*subscriber.Subscriber{sub, sub, other}[i]
-			_, err := s.SubscribeQueueFunc("work", "group", func(*subscriber.Msg) { got[i].Add(1); all.Done() })
+			_, err := s.SubscribeFunc("work", func(*subscriber.Msg) { got[i].Add(1); all.Done() }, subscriber.Queue("group"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -346,7 +346,7 @@ func TestRefusals(t *testing.T) {
 		}
 	}
 	for _, queue := range []string{"", "q q", "q\r\nPING"} {
-		if _, err := sub.SubscribeQueue("a", queue); !errors.Is(err, subscriber.ErrBadSubject) {
+		if _, err := sub.Subscribe("a", subscriber.Queue(queue)); !errors.Is(err, subscriber.ErrBadSubject) {
 			t.Errorf("queue %q: %v", queue, err)
 		}
 	}

@@ -34,8 +34,8 @@ const (
 	EventResumed = link.EventResumed
 	// EventLameDuck: the broker announced that it will stop. Server.
 	EventLameDuck = link.EventLameDuck
-	// EventSlowConsumer: a subscription's queue is full and messages are being
-	// dropped. Subject, Err.
+	// EventSlowConsumer: a subscription's queue was full and messages were
+	// dropped. Subject, Err, a *SlowConsumerError.
 	EventSlowConsumer = link.EventSlowConsumer
 	// EventServerError: the broker said -ERR. Server, Err.
 	EventServerError = link.EventServerError
@@ -113,11 +113,16 @@ const (
 type Status = link.Status
 
 // ConnectionStats counts since Connect: InMessages, InBytes, OutMessages,
-// OutBytes, Connections, Losses, Unconfirmed, Dropped, ServerErrors, Unknown.
+// OutBytes, Connections, Losses, Reconnects, Deaf, Unconfirmed, Dropped,
+// ServerErrors, Unknown.
 type ConnectionStats = link.Stats
 
 // Header holds the headers of a message: its methods are Get, Set, Add, Check.
 type Header = wire.Header
+
+// Carrier is a Header as OpenTelemetry's propagators want to see it; convert one
+// to the other: Extract(ctx, subscriber.Carrier(msg.Header)).
+type Carrier = wire.Carrier
 
 // Errors of Connect, beside those of its context.
 type (

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +23,11 @@ every round, by turns, and driven by a load generator that checks every byte it
 receives. Besides them, a relay that only reads and writes shows the floor that
 no broker can pass, and redis-server its publish/subscribe if it is installed.
 
+The scenarios named client-... measure client libraries instead, Vigil's and
+nats.go, each in a process of its own with Vigil's broker, against the same load
+generator. There "broker" is the library, and processor time and memory are its
+process's.
+
 The figure to trust on a busy machine is the broker's own processor time for
 each delivered message; the rate depends on what else runs.
 
@@ -37,6 +43,7 @@ with the medians of the rounds; null is "does not apply".
   rss_kib         the most memory that the broker's process had
   kib_per_conn    its memory for each connection or subscription
   size            how many of them there were
+  allocs_per_msg  where a client is measured: its allocations for each
   worst_second    beside a stuck subscriber: the least that the others had in a
                   second, as a share of their usual rate; also calm_*, which is
                   before it was stuck, and seconds, one by one
@@ -44,8 +51,9 @@ with the medians of the rounds; null is "does not apply".
   noisy           whether the rounds lie more than 30 %% apart
   error           why the broker is out of the scenario, if it is
 
-Then one object for each scenario compares Vigil with nats-server; more than 1
-is better: ratio_cpu, ratio_throughput, ratio_p50, ratio_p99, ratio_memory.
+Then one object for each scenario compares Vigil, or whom ratio_of names, with
+nats-server, or nats.go; more than 1 is better: ratio_cpu, ratio_throughput,
+ratio_p50, ratio_p99, ratio_memory.
 
 Exit status: 0 if everything was measured, 1 if not, 2 for a command line that
 cannot be obeyed, 130 if interrupted.`
@@ -80,7 +88,7 @@ func (f *benchFlags) command() *cobra.Command {
 	cmd.Flags().IntVar(&f.rounds, "rounds", 0, "rounds for each scenario and broker (default 5, with --quick 3)")
 	cmd.Flags().IntVar(&f.connections, "connections", 0, "idle connections, at most (default 15000, with --quick 2000)")
 	cmd.Flags().IntVar(&f.subscriptions, "subscriptions", 0, "subscriptions in the scenario of that name (default 1000000)")
-	cmd.Flags().StringVar(&f.profile, "profile", "", "write a CPU profile of Vigil's broker for each scenario into this directory")
+	cmd.Flags().StringVar(&f.profile, "profile", "", "write a CPU profile of Vigil's broker, or client, for each scenario into this directory")
 	return cmd
 }
 
@@ -192,12 +200,12 @@ func (f *benchFlags) draw(file *os.File, b bench.Bench, results []bench.Result) 
 	if err := file.Truncate(0); err != nil {
 		return fmt.Errorf("chart: %w", err)
 	}
-	return bench.WriteSVG(file, b, results, bench.Ratios(results, lab.Vigil, lab.NATSServer))
+	return bench.WriteSVG(file, b, results, ratios(results))
 }
 
 // show writes the results in the forms that were asked for.
 func (f *benchFlags) show(out io.Writer, b bench.Bench, results []bench.Result) error {
-	ratios := bench.Ratios(results, lab.Vigil, lab.NATSServer)
+	ratios := ratios(results)
 	if f.json {
 		if err := bench.WriteJSON(os.Stdout, results, ratios); err != nil {
 			return err
@@ -217,6 +225,26 @@ func contenders(quick bool) []bench.Contender {
 		{Name: "relay", Protocol: bench.Bytes, Command: func(bench.Options) fault.Command {
 			return fault.Command{Args: []string{bench.RelayCommand, anyPort}}
 		}},
+		{Name: lab.Vigil, Protocol: bench.Client, Command: client(lab.Vigil)},
+		{Name: lab.VigilReuse, Protocol: bench.Client, Roles: []string{bench.RoleLoop, bench.RoleHandler}, Command: client(lab.VigilReuse)},
+		{Name: lab.NATSGo, Protocol: bench.Client, Command: client(lab.NATSGo)},
+	}
+}
+
+// ratios compares Vigil's broker with nats-server, and its clients with nats.go.
+func ratios(results []bench.Result) []bench.Ratio {
+	return slices.Concat(bench.Ratios(results, lab.Vigil, lab.NATSServer),
+		bench.Ratios(results, lab.Vigil, lab.NATSGo), bench.Ratios(results, lab.VigilReuse, lab.NATSGo))
+}
+
+// client starts this program again as a user of the named client library.
+func client(name string) func(bench.Options) fault.Command {
+	return func(o bench.Options) fault.Command {
+		args := []string{lab.ClientCommand, name, o.Role, o.Broker}
+		if o.CPUProfile != "" {
+			args = append(args, "--"+cpuProfileFlag, o.CPUProfile)
+		}
+		return fault.Command{Args: args}
 	}
 }
 

@@ -32,7 +32,7 @@ func main() {
 	}
 	run.register(root)
 	root.AddCommand(incidentCommand(), idleCommand(), queueCommand(), matrixCommand(), benchCommand(), detectorsCommand(),
-		serveCommand(), memberCommand(), contendCommand(), watchCommand(), relayCommand(), redisCommand())
+		serveCommand(), clientCommand(), memberCommand(), contendCommand(), watchCommand(), relayCommand(), redisCommand())
 	os.Exit(cli.Run(root))
 }
 
@@ -57,7 +57,23 @@ func serveCommand() *cobra.Command {
 	return cmd
 }
 
-// The flags of the serve command.
+// clientCommand is how the bench starts a client library's user.
+func clientCommand() *cobra.Command {
+	var options lab.ServeOptions
+	cmd := &cobra.Command{
+		Use:    lab.ClientCommand + " CLIENT ROLE BROKER",
+		Short:  "Use a client library under load; prints a control URL",
+		Hidden: true,
+		Args:   cobra.ExactArgs(3),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return lab.Client(args[0], args[1], args[2], options, cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().StringVar(&options.CPUProfile, cpuProfileFlag, "", "write a CPU profile to this file at the end")
+	return cmd
+}
+
+// The flags of the serve and the client command.
 const (
 	pingIntervalFlag = "ping-interval"
 	cpuProfileFlag   = "cpu-profile"

@@ -94,11 +94,11 @@ func (f *replyFlags) run(ctx context.Context, pattern string, args []string) err
 		return err
 	}
 	defer sub.Close()
-	subscribe := sub.Subscribe
+	var options []subscriber.Option
 	if f.queue != "" {
-		subscribe = func(pattern string) (*subscriber.Subscription, error) { return sub.SubscribeQueue(pattern, f.queue) }
+		options = append(options, subscriber.Queue(f.queue))
 	}
-	s, err := subscribe(pattern)
+	s, err := sub.Subscribe(pattern, options...)
 	if err != nil {
 		return err
 	}

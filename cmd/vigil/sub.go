@@ -110,7 +110,7 @@ func (f *subFlags) subscribe(sub *subscriber.Subscriber, pattern string) (*subsc
 	if f.queue == "" {
 		return sub.Subscribe(pattern)
 	}
-	return sub.SubscribeQueue(pattern, f.queue)
+	return sub.Subscribe(pattern, subscriber.Queue(f.queue))
 }
 
 // Why printing ended, when it was not for an error.

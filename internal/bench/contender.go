@@ -14,9 +14,10 @@ type Protocol int
 
 // The protocols that the load generator speaks.
 const (
-	NATS  Protocol = iota
-	RESP           // Redis's
-	Bytes          // the relay's: any
+	NATS   Protocol = iota
+	RESP            // Redis's
+	Bytes           // the relay's: any
+	Client          // none: it is a client of the first contender, and speaks NATS
 )
 
 // dialect returns how the load generator speaks p.
@@ -38,6 +39,8 @@ type Options struct {
 	// CPUProfile is the file that the broker writes a profile of its whole life
 	// to. "" is none.
 	CPUProfile string
+	// Role is what a client is to do, and Broker the URL of its broker.
+	Role, Broker string
 }
 
 // Contender is a broker, or something that is measured like one.
@@ -46,6 +49,8 @@ type Contender struct {
 	Protocol Protocol
 	// Command starts it, as a process that prints its URL once it listens.
 	Command func(Options) fault.Command
+	// Roles are those that a client can play; nil is all.
+	Roles []string
 	// Missing says why it cannot take part, "" if it can.
 	Missing string
 }
@@ -55,6 +60,7 @@ type target struct {
 	process *fault.Process
 	dialect dialect
 	addr    string
+	broker  string // a client's broker's address
 	meter   meter
 }
 
@@ -72,6 +78,14 @@ func (c Contender) start(ctx context.Context, o Options) (*target, error) {
 		return nil, fmt.Errorf("it tells %q, which is no URL", p.URL())
 	}
 	t := &target{process: p, dialect: c.Protocol.dialect(), addr: u.Host, meter: meter{p.PID()}}
+	if o.Broker != "" {
+		broker, err := url.Parse(o.Broker)
+		if err != nil {
+			p.Kill()
+			return nil, fmt.Errorf("broker: %w", err)
+		}
+		t.broker = broker.Host
+	}
 	if err := t.answers(starting); err != nil {
 		p.Kill()
 		return nil, err

@@ -47,4 +47,14 @@
 // only reads from one connection and writes to another: the floor that no
 // broker can pass, where the scenario is one publisher and one subscriber.
 // Redis ([FindRedis]) takes part in what its publish/subscribe has.
+//
+// # Clients
+//
+// The scenarios of clients turn this round: the contender is a process that uses
+// a client library, with a broker of the first contender between it and the load
+// generator. Its own processor time is measured in the same way, and how often it
+// allocates. It counts what it receives or publishes, and is asked for that over a
+// connection of its own, a line for a line; a client that counts other than was
+// sent is out. Latencies are the client's: from before it asks until it has the
+// reply.
 package bench

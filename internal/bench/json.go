@@ -26,6 +26,7 @@ type jsonResult struct {
 	P99Span       span `json:"p99_us_span"`
 	Noisy         bool `json:"noisy"`
 
+	Allocs    *float64 `json:"allocs_per_msg,omitempty"`
 	Worst     *float64 `json:"worst_second,omitempty"`
 	CalmWorst *float64 `json:"calm_worst_second,omitempty"`
 	CalmP99   *float64 `json:"calm_p99_us,omitempty"`
@@ -66,7 +67,8 @@ func (r Result) json() jsonResult {
 		PerSecond: medianOf(r.PerSecond), CPU: medianOf(r.CPU), P50: medianOf(r.P50), P99: medianOf(r.P99),
 		Peak: medianOf(r.Peak), Each: medianOf(r.Each), Size: medianOf(r.Size),
 		PerSecondSpan: spanOf(r.PerSecond), CPUSpan: spanOf(r.CPU), P99Span: spanOf(r.P99), Noisy: r.Noisy(),
-		Worst: medianOf(r.Worst), CalmWorst: medianOf(r.CalmWorst), CalmP99: medianOf(r.CalmP99), Seconds: r.Seconds,
+		Allocs: medianOf(r.Allocs),
+		Worst:  medianOf(r.Worst), CalmWorst: medianOf(r.CalmWorst), CalmP99: medianOf(r.CalmP99), Seconds: r.Seconds,
 	}
 	if r.Err != nil {
 		j.Error = r.Err.Error()

@@ -24,6 +24,8 @@ func TestMain(m *testing.M) {
 			}
 			err = lab.Serve(os.Args[2], "127.0.0.1:0", o, os.Stdout)
 			exit(err)
+		case lab.ClientCommand:
+			exit(lab.Client(os.Args[2], os.Args[3], os.Args[4], lab.ServeOptions{}, os.Stdout))
 		case RelayCommand:
 			exit(ServeRelay(os.Args[2], os.Stdout))
 		}
@@ -50,5 +52,12 @@ func contender(name string) Contender {
 func relay() Contender {
 	return Contender{Name: "relay", Protocol: Bytes, Command: func(Options) fault.Command {
 		return fault.Command{Args: []string{RelayCommand, "127.0.0.1:0"}}
+	}}
+}
+
+// client is this program as a user of a client library.
+func client(name string) Contender {
+	return Contender{Name: name, Protocol: Client, Command: func(o Options) fault.Command {
+		return fault.Command{Args: []string{lab.ClientCommand, name, o.Role, o.Broker}}
 	}}
 }

@@ -31,6 +31,7 @@ type sample struct {
 	peak      float64 // the contender's memory, in KiB
 	size      float64 // how many connections or subscriptions there were
 	each      float64 // its memory for each of them, in KiB
+	allocs    float64 // a client's allocations for each of what is counted
 
 	// Of the scenario with a stuck subscriber: the least that the others had
 	// in a second with it and without, as shares of what they usually have,
@@ -42,7 +43,7 @@ type sample struct {
 // noSample has no figure.
 func noSample() sample {
 	return sample{
-		perSecond: none, cpu: none, p50: none, p99: none, peak: none, size: none, each: none,
+		perSecond: none, cpu: none, p50: none, p99: none, peak: none, size: none, each: none, allocs: none,
 		worst: none, calmWorst: none, calmP99: none,
 	}
 }

@@ -20,6 +20,7 @@ const (
 type step struct {
 	scenario  Scenario
 	contender Contender
+	broker    Contender // of a client
 	kind      kind
 	round     int // from 0
 	rounds    int
@@ -46,18 +47,18 @@ func (b Bench) plan() []step {
 		rounds := b.rounds(s)
 		if s.verify != nil {
 			for _, c := range b.entrants(s) {
-				all = append(all, step{scenario: s, contender: c, kind: verifying, options: s.options})
+				all = append(all, step{scenario: s, contender: c, broker: b.Contenders[0], kind: verifying, options: s.options})
 			}
 		}
 		for round := range rounds {
 			for _, c := range b.entrants(s) {
-				all = append(all, step{s, c, measuring, round, rounds, s.options})
+				all = append(all, step{s, c, b.Contenders[0], measuring, round, rounds, s.options})
 			}
 		}
-		if b.ProfileDir != "" && slices.ContainsFunc(b.entrants(s), b.first) {
+		if i := slices.IndexFunc(b.entrants(s), b.first); b.ProfileDir != "" && i >= 0 {
 			options := s.options
 			options.CPUProfile = filepath.Join(b.ProfileDir, s.Name+".pprof")
-			all = append(all, step{scenario: s, contender: b.Contenders[0], kind: profiling, options: options})
+			all = append(all, step{scenario: s, contender: b.entrants(s)[i], broker: b.Contenders[0], kind: profiling, options: options})
 		}
 	}
 	return all
@@ -80,7 +81,8 @@ func (b Bench) first(c Contender) bool { return c.Name == b.Contenders[0].Name }
 // entrants are the contenders that a scenario makes sense for.
 func (b Bench) entrants(s Scenario) []Contender {
 	return slices.DeleteFunc(slices.Clone(b.Contenders), func(c Contender) bool {
-		return c.Missing != "" || !slices.Contains(s.speaks, c.Protocol)
+		return c.Missing != "" || !slices.Contains(s.speaks, c.Protocol) ||
+			c.Roles != nil && !slices.Contains(c.Roles, s.options.Role)
 	})
 }
 
@@ -100,6 +102,9 @@ func (b Bench) Length() time.Duration {
 // length is about how long the step takes.
 func (s step) length(t timing) time.Duration {
 	d := startCost
+	if s.contender.Protocol == Client {
+		d += startCost // its broker's
+	}
 	if s.scenario.extra != nil {
 		d += s.scenario.extra(t)
 	}

@@ -18,8 +18,15 @@ var update = flag.Bool("update", false, "write the golden files anew")
 func example() (Bench, []Result) {
 	b := Bench{Contenders: []Contender{
 		{Name: "vigil"}, {Name: "nats-server"}, {Name: "redis", Missing: "redis-server is not installed"}, {Name: "relay", Protocol: Bytes},
+		{Name: "vigil", Protocol: Client}, {Name: "nats.go", Protocol: Client},
 	}}
 	flow := Scenario{Name: "1-to-1-128B", Counts: "deliveries"}
+	client := Scenario{Name: "client-receive", Counts: "messages"}
+	library := func(perSecond, cpu, allocs float64) *mark {
+		s := noSample()
+		s.perSecond, s.cpu, s.allocs = perSecond, cpu, allocs
+		return &mark{samples: []sample{s}}
+	}
 	latency := Scenario{Name: "request-reply", Counts: "requests"}
 	at := func(perSecond, cpu, p50, p99, peak, each float64) sample {
 		s := noSample()
@@ -34,13 +41,15 @@ func example() (Bench, []Result) {
 		newResult(latency, "vigil", &mark{samples: []sample{at(15_000, 9.12, 51, 120.4, 30<<10, 3.5)}}),
 		newResult(latency, "nats-server", &mark{samples: []sample{at(987, none, 110, 1234, none, 43.5)}}),
 		newResult(latency, "redis", &mark{err: errors.New("request-reply on redis, round 1 of 5: stalled")}),
+		newResult(client, "vigil", library(3.1e6, 0.2, 0.052)),
+		newResult(client, "nats.go", library(1.9e6, 0.41, 3)),
 	}
 }
 
 func TestReport(t *testing.T) {
 	text.DisableColors()
 	b, results := example()
-	ratios := Ratios(results, "vigil", "nats-server")
+	ratios := append(Ratios(results, "vigil", "nats-server"), Ratios(results, "vigil", "nats.go")...)
 	var table, json bytes.Buffer
 	WriteTable(&table, results, ratios)
 	WriteNotes(&table, b, results)
@@ -92,7 +101,7 @@ func TestChart(t *testing.T) {
 		}
 	}
 	// Those with a processor time or memory, and the background.
-	if bars != 3+2+1 {
+	if bars != 3+2+2+1 {
 		t.Errorf("%d rectangles", bars)
 	}
 }

@@ -22,6 +22,8 @@ type Result struct {
 	// Each is its memory for each connection or subscription, in KiB, of which
 	// there were Size.
 	Size, Each *Summary
+	// Allocs is how often a client allocated for each of what is counted.
+	Allocs *Summary
 	// Worst is the least that the subscribers beside a stuck one had in a
 	// second, as a share of what they usually have, and CalmWorst that before
 	// it was stuck, when P99 was CalmP99. Seconds are those of the last round.
@@ -44,6 +46,7 @@ func newResult(s Scenario, broker string, m *mark) Result {
 		{&r.Peak, func(s sample) float64 { return s.peak }},
 		{&r.Size, func(s sample) float64 { return s.size }},
 		{&r.Each, func(s sample) float64 { return s.each }},
+		{&r.Allocs, func(s sample) float64 { return s.allocs }},
 		{&r.Worst, func(s sample) float64 { return s.worst }},
 		{&r.CalmWorst, func(s sample) float64 { return s.calmWorst }},
 		{&r.CalmP99, func(s sample) float64 { return s.calmP99 }},
@@ -76,9 +79,10 @@ func (r Result) Noisy() bool {
 }
 
 // Ratio compares two contenders in a scenario, by their medians: more than 1 is
-// better for the first. A nil ratio cannot be told.
+// better for the first, whose name is Of. A nil ratio cannot be told.
 type Ratio struct {
 	Scenario   string   `json:"scenario"`
+	Of         string   `json:"ratio_of"`
 	CPU        *float64 `json:"ratio_cpu"`
 	Throughput *float64 `json:"ratio_throughput"`
 	P50        *float64 `json:"ratio_p50"`
@@ -95,8 +99,8 @@ func Ratios(results []Result, ours, theirs string) []Ratio {
 				continue
 			}
 			all = append(all, Ratio{
-				Scenario: a.Scenario.Name,
-				CPU:      quotient(b.CPU, a.CPU), Throughput: quotient(a.PerSecond, b.PerSecond),
+				Scenario: a.Scenario.Name, Of: ours,
+				CPU: quotient(b.CPU, a.CPU), Throughput: quotient(a.PerSecond, b.PerSecond),
 				P50: quotient(b.P50, a.P50), P99: quotient(b.P99, a.P99), Memory: quotient(b.Each, a.Each),
 			})
 		}

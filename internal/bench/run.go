@@ -10,7 +10,8 @@ import (
 // Bench is a run. The zero value of a field is its default.
 type Bench struct {
 	// Contenders are those that are measured. Ratios compare the first with
-	// the second, and it is the first that is profiled.
+	// the second, and it is the first that is profiled, with whatever else has
+	// its name. It is the broker of the contenders that are clients.
 	Contenders []Contender
 	// Scenarios are what is measured, see [Choose].
 	Scenarios []Scenario
@@ -142,6 +143,14 @@ func (m *mark) play(ctx context.Context, s step, t timing) {
 
 // play is the life of a contender's process.
 func (s step) play(ctx context.Context, timing timing) (got sample, err error) {
+	if s.contender.Protocol == Client {
+		broker, err := s.broker.start(ctx, Options{})
+		if err != nil {
+			return got, fmt.Errorf("its broker: %w", err)
+		}
+		defer broker.process.Kill()
+		s.options.Broker = broker.process.URL()
+	}
 	t, err := s.contender.start(ctx, s.options)
 	if err != nil {
 		return got, err
@@ -154,7 +163,7 @@ func (s step) play(ctx context.Context, timing timing) (got sample, err error) {
 	select {
 	case <-t.process.Done():
 		// Whatever the load generator says, this is why.
-		err = fmt.Errorf("the broker's process ended: %w", errors.Join(t.process.Err(), err))
+		err = fmt.Errorf("its process ended: %w", errors.Join(t.process.Err(), err))
 	default:
 	}
 	return got, err

@@ -38,6 +38,7 @@ var (
 	natsOnly  = []Protocol{NATS}
 	brokers   = []Protocol{NATS, RESP}
 	withRelay = []Protocol{NATS, RESP, Bytes}
+	clients   = []Protocol{Client}
 )
 
 // Scenarios lists all, in the order in which they are run and shown.
@@ -46,7 +47,35 @@ func Scenarios() []Scenario {
 		Name: "one-stuck", Counts: "deliveries", speaks: natsOnly, most: 1,
 		About:   "100 subscribers, 5000 messages a second, and one of them ceases to read: what the others have",
 		measure: measureStuck, extra: always(stuckWarm + stuckCalm + stuckLong),
-	}})
+	}}, ofClients())
+}
+
+// The roles of a client.
+const (
+	RoleLoop     = "loop"     // receive in a loop over an iterator
+	RoleHandler  = "handler"  // receive with a handler
+	RolePublish  = "publish"  // publish without a pause
+	RoleRequest  = "request"  // one request at a time
+	RoleRequests = "requests" // 64 at a time
+)
+
+// ofClients are the scenarios that measure client libraries.
+func ofClients() []Scenario {
+	client := func(name, counts, role, about string, measure func(context.Context, *target, timing) (sample, error)) Scenario {
+		return Scenario{Name: name, Counts: counts, speaks: clients, options: Options{Role: role}, About: about, measure: measure}
+	}
+	return []Scenario{
+		client("client-receive", "messages", RoleLoop,
+			"a client library receives 128 bytes in a loop over its iterator: the client's cost", measureClientReceive),
+		client("client-handler", "messages", RoleHandler,
+			"the same with a handler", measureClientReceive),
+		client("client-publish", "messages", RolePublish,
+			"a client library publishes 128 bytes: the client's cost", measureClientPublish),
+		client("client-request", "requests", RoleRequest,
+			"a client library asks, one request at a time: the client's cost, latency", measureClientRequest),
+		client("client-64-requests", "requests", RoleRequests,
+			"the same, 64 at a time", measureClientRequest),
+	}
 }
 
 // streams are the scenarios of publishers that publish as fast as they can.

@@ -84,7 +84,7 @@ func chart(results []Result, ratios []Ratio) []bars {
 	}
 	for i := range groups {
 		for _, ratio := range ratios {
-			if ratio.Scenario == groups[i].name {
+			if ratio.Scenario == groups[i].name && ratio.Of == groups[i].results[0].Broker {
 				groups[i].ratio = ratio.CPU
 				if groups[i].unit == "KiB" {
 					groups[i].ratio = ratio.Memory

@@ -33,7 +33,7 @@ func WriteTable(w io.Writer, results []Result, ratios []Ratio) {
 		if i+1 == len(results) || results[i+1].Scenario.Name != r.Scenario.Name {
 			for _, ratio := range ratios {
 				if ratio.Scenario == r.Scenario.Name {
-					t.AppendRow(ratio.row())
+					t.AppendRow(ratio.row(ratio.Of == results[0].Broker))
 				}
 			}
 			t.AppendSeparator()
@@ -61,9 +61,14 @@ func (r Result) row(name string) table.Row {
 		latency(r.P50), latency(r.P99), memory(r.Peak), figure(r.Each)}
 }
 
-// row is the line below those of a scenario.
-func (r Ratio) row() table.Row {
-	return table.Row{"", text.Bold.Sprint("ratio"), times(r.Throughput), times(r.CPU), "", times(r.P50), times(r.P99), "", times(r.Memory)}
+// row is a line below those of a scenario; usual says that it is of the
+// contender that most are of.
+func (r Ratio) row(usual bool) table.Row {
+	name := "ratio"
+	if !usual {
+		name = "of " + r.Of
+	}
+	return table.Row{"", text.Bold.Sprint(name), times(r.Throughput), times(r.CPU), "", times(r.P50), times(r.P99), "", times(r.Memory)}
 }
 
 func times(ratio *float64) string {
@@ -131,12 +136,25 @@ func short(v float64) string {
 	return fmt.Sprintf("%.*f", min(decimals, 3), v)
 }
 
+// rivals names those that ratios compare the first contender with: another broker,
+// and another client.
+func (b Bench) rivals() string {
+	names := b.Contenders[1].Name
+	for _, c := range slices.Backward(b.Contenders) {
+		if c.Protocol == Client && c.Missing == "" {
+			return names + ", or " + c.Name
+		}
+	}
+	return names
+}
+
 // WriteNotes writes what is to be known to read the table.
 func WriteNotes(w io.Writer, b Bench, results []Result) {
 	fmt.Fprintf(w, `Medians of the rounds. CPU: the broker's own processor time for each of what is
-counted; MiB: the most memory it had; KiB each: for a connection or subscription.
+counted, or the client's where clients are measured; MiB: the most memory it had;
+KiB each: for a connection or subscription.
 Ratio: %s against %s, more than 1× is better.
-`, b.Contenders[0].Name, b.Contenders[1].Name)
+`, b.Contenders[0].Name, b.rivals())
 	if slices.ContainsFunc(results, Result.Noisy) {
 		fmt.Fprintf(w, "~ rounds lie more than %.0f %% apart: measure again on a quieter machine.\n", noisy*100)
 	}
@@ -147,6 +165,11 @@ Ratio: %s against %s, more than 1× is better.
 		if r.Worst != nil {
 			fmt.Fprintf(w, "%s on %s: in the worst second the others had %.1f %% of their usual rate\n    (%.1f %% before one was stuck); p99 %s (%s before).\n",
 				r.Scenario.Name, r.Broker, 100*r.Worst.Median, 100*r.CalmWorst.Median, latency(r.P99), latency(r.CalmP99))
+		}
+	}
+	for _, r := range results {
+		if r.Allocs != nil {
+			fmt.Fprintf(w, "%s with %s: %s allocations for each of the %s.\n", r.Scenario.Name, r.Broker, short(r.Allocs.Median), r.Scenario.Counts)
 		}
 	}
 	for _, c := range b.Contenders {

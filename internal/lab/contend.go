@@ -128,8 +128,8 @@ type event struct {
 	Cause   string `json:"cause,omitempty"`
 	Silence int64  `json:"silence,omitempty"`
 	Own     bool   `json:"own,omitempty"`
-	// Pauses is how often its process got no processor within the last seconds,
-	// for pauseMatters or longer, and Paused for how long in all.
+	// Pauses is how often, by its own account and by that of a meter, its process
+	// was not running, and Paused for how long in all, by the meter's.
 	Pauses int   `json:"pauses,omitempty"`
 	Paused int64 `json:"paused,omitempty"`
 	// From and To are the ends of a deaf window, as At.
@@ -171,7 +171,7 @@ func (r *reporter) noticed(l loss) {
 	e := event{Kind: eventLost, Cause: l.cause, Silence: int64(l.silence), Own: l.own}
 	if r.meter != nil {
 		pauses, paused := r.meter.within(pauseWindow)
-		e.Pauses, e.Paused = pauses, int64(paused)
+		e.Pauses, e.Paused = min(l.pauses, pauses), int64(paused)
 	}
 	r.write(e)
 }

@@ -79,7 +79,7 @@ func hearLoss(w witness, e subscriber.Event) {
 	case subscriber.EventSuspect:
 		w.remark(e.String(), false)
 	case subscriber.EventLost:
-		w.noticed(loss{e.Loss.Error(), e.Loss.Evidence.Silence, e.Loss.Cause.Stale()})
+		w.noticed(loss{cause: e.Loss.Error(), silence: e.Loss.Evidence.Silence, pauses: e.Loss.Evidence.Pauses, own: e.Loss.Cause.Stale()})
 	case subscriber.EventResumed:
 		w.reconnected(e.String())
 	}

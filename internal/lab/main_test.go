@@ -17,7 +17,7 @@ import (
 // as a watcher. The rest runs isolated, where the kernel allows it.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 {
-		if play := roles[os.Args[1]]; play != nil {
+		if play := commands[os.Args[1]]; play != nil {
 			if err := play(os.Args[2:]); err != nil {
 				fmt.Fprintln(os.Stderr, err)
 				os.Exit(1)
@@ -35,8 +35,8 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// roles are the commands of the lab's own program; see its main.
-var roles = map[string]func(args []string) error{
+// commands are the commands of the lab's own program; see its main.
+var commands = map[string]func(args []string) error{
 	ServeCommand: func(args []string) error {
 		o := ServeOptions{LameDuck: slices.Contains(args, "--"+LameDuckFlag)}
 		for k, arg := range args {

@@ -24,9 +24,8 @@ type pause struct {
 const (
 	// meterTick is how often the meter looks.
 	meterTick = 20 * time.Millisecond
-	// pauseMatters is the shortest pause that is kept: half the interval of
-	// Vigil's probes, from which on its detector begins a new round.
-	pauseMatters = 150 * time.Millisecond
+	// pauseMatters is the shortest pause that is kept.
+	pauseMatters = 50 * time.Millisecond
 	// pauseWindow is how far back pauses concern a verdict.
 	pauseWindow = 5 * time.Second
 	// mostPauses bounds what is kept.

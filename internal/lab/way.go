@@ -59,10 +59,10 @@ type way struct {
 
 // Words that a cause is recognised by, in the languages of all contenders.
 var (
-	wordsClosed  = []string{"EOF", "closed by peer", "reset", "lame duck", "server error"}
+	wordsClosed  = []string{"EOF", "closed by peer", "reset", "lame duck", "server error", "no heartbeat received"}
 	wordsReset   = []string{"reset", "aborted"}
-	wordsSilence = []string{"host or network gone", "stale connection", "timed out", "i/o timeout", "nobody answers", "unreachable", "no route"}
-	wordsFrozen  = []string{"process frozen", "stale connection", "timed out", "i/o timeout", "not reading", "nobody answers"}
+	wordsSilence = []string{"host or network gone", "stale connection", "timed out", "i/o timeout", "nobody answers", "unreachable", "no route", "no heartbeat received"}
+	wordsFrozen  = []string{"process frozen", "stale connection", "timed out", "i/o timeout", "not reading", "nobody answers", "no heartbeat received"}
 )
 
 // Congestion is 4 Mbit/s of messages offered to a link of 1 Mbit/s with a queue

@@ -27,6 +27,9 @@ type loss struct {
 	// silence is how long it had heard nothing by its own account, 0 if it
 	// gives none.
 	silence time.Duration
+	// pauses is how often, by its own account, its process had not been running
+	// in that time, so that it began to ask anew.
+	pauses int
 	// own is set if its own detection found out; otherwise the network told it,
 	// by a FIN or a RST.
 	own bool

@@ -129,7 +129,7 @@ type Loss struct {
 // Error returns the cause and its evidence as one readable sentence, without
 // the server:
 //
-//	stale: host or network gone (last heard 1.84 s ago, 3 probes unanswered)
+//	stale: host or network gone (last heard 1.80 s ago, 12 probes unanswered)
 func (l *Loss) Error() string {
 	switch {
 	case l.Cause == CauseUnheard && !l.PeerHeard.IsZero():

@@ -145,6 +145,13 @@ type Config struct {
 	// NoEcho keeps the connection's own messages from its own subscriptions.
 	NoEcho bool
 
+	// AfterRead is called by the reader when all that one read brought was given
+	// to the subscriptions, if there was a message among it, and before a PONG
+	// within a read: what they have collected can be handed over at once. As long
+	// as it takes, nothing is read; the heartbeat does not hold that against the
+	// broker. Nil is nothing.
+	AfterRead func()
+
 	// slept says how long the machine has been suspended. Tests set it.
 	slept func() time.Duration
 }
@@ -170,6 +177,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.slept == nil {
 		c.slept = suspended
+	}
+	if c.AfterRead == nil {
+		c.AfterRead = func() {}
 	}
 	if c.AttemptTimeout == 0 {
 		c.AttemptTimeout = DefaultAttemptTimeout

@@ -12,7 +12,8 @@ import (
 )
 
 // conn is one transport connection, from dialling to its loss. A Link has many
-// in its life, never two at a time.
+// in its life, one in use at a time, beside which there may be standbys and the
+// one that is moved to.
 type conn struct {
 	// Fixed after construction.
 	link   *Link
@@ -36,6 +37,7 @@ type conn struct {
 	suspect atomic.Bool  // set by the watcher: the reader shall poke it
 	hinted  atomic.Bool  // something speaks against the peer: the watcher shall ask
 	bare    atomic.Bool  // nothing was subscribed here yet: what is delivered is not ours
+	busy    atomic.Bool  // the reader acts on what was heard last, and does not read
 	// answering is the URL of a server that answered on another connection
 	// while this one was suspected; nil if none did.
 	answering atomic.Pointer[string]
@@ -47,6 +49,8 @@ type conn struct {
 
 	// Owned by the reader (by the greeter before the reader starts).
 	in          inbox
+	arrival     arrival
+	lastCame    time.Time // the earliest at which the last byte may have come, zero before the first read
 	errorEvents int
 	lameDuck    bool   // it was announced
 	lastErr     string // text of the last -ERR that ends a connection
@@ -102,6 +106,15 @@ func newConn(l *Link, nc net.Conn, s server) *conn {
 func (c *conn) hear(now time.Time) { c.heard.Store(int64(now.Sub(c.link.base))) }
 
 func (c *conn) lastHeard() time.Time { return c.link.base.Add(time.Duration(c.heard.Load())) }
+
+// deafFrom returns since when something may have been missed. The reader has
+// ended.
+func (c *conn) deafFrom() time.Time {
+	if c.lastCame.IsZero() {
+		return c.lastHeard()
+	}
+	return c.lastCame
+}
 
 // giveUp ends the connection for good. The first to call it says why. Closing
 // the socket ends a read and a write that are under way.

@@ -29,9 +29,9 @@
 // What decides takes the time and returns what to do: backoff (when to try),
 // pool (whom), classify (why nobody answers), ledger (what is confirmed),
 // outQueue (what is to be sent, and what of it survives a loss), registry (what
-// to restore), inbox (what was read), routed and mutual (what the broker does
-// and hears). What acts is thin: open, socket, greet, tls, identity, reader,
-// writer, watcher, standby, move, supervise.
+// to restore), inbox (what was read), arrival (since when it may have lain there),
+// routed and mutual (what the broker does and hears). What acts is thin: open,
+// socket, greet, tls, identity, reader, writer, watcher, standby, move, supervise.
 //
 // # Goroutines
 //
@@ -40,7 +40,7 @@
 //	supervisor   Connect       Close                  Close
 //	dials        an attempt    the first's answer     the attempt
 //	standbys     a suspicion   its end                the supervisor
-//	move         a lame duck   the other's PONG       the supervisor
+//	move         a lame duck   the overlap's end      the supervisor
 //	reader       an attempt    its connection's loss  the attempt, the supervisor
 //	writer       attach        its connection's loss  the supervisor
 //	watcher      attach        its connection's loss  the supervisor
@@ -82,7 +82,9 @@
 //
 // A PONG that waits behind other bytes of the broker is no death: Status.PongAge
 // tells how long it does. This process or the whole machine may have stood
-// still: then the heartbeat starts afresh.
+// still, or a consumer may have held the reader: then the heartbeat starts afresh,
+// for who did not read has no evidence of silence. What a held reader finds may
+// have come at any time since it was held, and the deaf window begins there.
 //
 // # TLS
 //
@@ -105,8 +107,8 @@
 // # Locks
 //
 //  1. Link.mu: state, subscriptions, the out queue, the connection's ledger.
-//  2. eventHub.mu: the queues of events. Taken under Link.mu in attach; never
-//     the other way round.
+//  2. eventHub.mu: the queues of events. Taken under Link.mu in attach and
+//     tellDropped; never the other way round.
 //
 // Neither is held over I/O, over a callback or while waiting. Whoever waits, for
 // room, for a state or for a PONG, waits on a channel.

@@ -43,8 +43,8 @@ const (
 	// asked of it, or does so again. Server, Promise.
 	EventPromise
 	// EventDropped: messages that Publish took will not be sent, for Err:
-	// ErrTooOld, or a *PayloadError when the broker takes less than the one
-	// before. Server, Dropped, Err.
+	// ErrTooOld, or a *PayloadError or ErrNoHeaders when the broker takes less
+	// than the one before. Server, Dropped, Err.
 	EventDropped
 	// EventClosed: the end. Unconfirmed counts what was still to be sent.
 	EventClosed
@@ -96,8 +96,9 @@ type Event struct {
 	Next    time.Time // when the attempt will be made
 	Err     error     // what the last attempt, or the broker, said
 
-	// DeafFrom is when the last byte was heard on the connection lost, DeafTo
-	// when the PONG came that confirms the subscriptions on the new one: what
+	// DeafFrom is when the last byte was heard on the connection lost, or, if it
+	// was read only after a consumer had held the connection, the earliest time at
+	// which it may have come; DeafTo is when the PONG came that confirms the subscriptions on the new one: what
 	// was published between the two may have been missed.
 	DeafFrom, DeafTo time.Time
 

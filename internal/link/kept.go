@@ -130,8 +130,9 @@ func (l *Link) askForRoom() {
 }
 
 // expire drops what has been waiting for a connection for longer than AwayAge,
-// and tells so. It is told chunk by chunk: none goes before its time, and none
-// later than an eighth of it after.
+// and tells so. It is called before each attempt, and before anything is sent.
+// Chunks go whole: a message is dropped up to an eighth of AwayAge late, never
+// early.
 func (l *Link) expire(now time.Time) {
 	age := l.cfg.AwayAge
 	if age <= 0 {
@@ -146,17 +147,23 @@ func (l *Link) expire(now time.Time) {
 	l.mu.Unlock()
 }
 
-// dropTooLarge drops what was taken for another broker and is larger than this
-// one takes: it would end the connection. mu is held.
-func (l *Link) dropTooLarge(now time.Time) {
+// dropUnfit drops what was taken for another broker and this one does not take:
+// it would end the connection. mu is held.
+func (l *Link) dropUnfit(now time.Time) {
+	if !l.headers {
+		l.tellDropped(l.out.dropMessages(func(op *wire.Op) bool { return op.Kind == wire.HPub }), now, ErrNoHeaders)
+	}
 	if l.maxPayload <= 0 {
 		return
 	}
 	largest := int64(0)
 	dropped := l.out.dropMessages(func(op *wire.Op) bool {
 		size := int64(len(op.Frame) - len("\r\n"))
-		largest = max(largest, size)
-		return size > l.maxPayload
+		if size > l.maxPayload {
+			largest = max(largest, size)
+			return true
+		}
+		return false
 	})
 	l.tellDropped(dropped, now, &PayloadError{largest, l.maxPayload})
 }

@@ -325,3 +325,25 @@ func TestTooLargeForTheNextBroker(t *testing.T) {
 		}
 	})
 }
+
+func TestHeadersThatTheNextBrokerDoesNotTake(t *testing.T) {
+	bubble(t, Config{}, func(r *rig) {
+		r.net.Vanish(address)
+		time.Sleep(5 * time.Second)
+		r.publish("bare")
+		header := wire.AppendHeader(nil, wire.Header{"A": {"b"}})
+		if err := r.link.Publish(r.t.Context(), "s", "", header, []byte("with a header")); err != nil {
+			t.Fatal(err)
+		}
+		r.peer.info.Headers = false
+		r.net.Heal(address)
+		r.peer.start()
+		r.flush()
+		if got, err := r.peer.lately(); err != nil || !slices.Equal(got, []string{"bare"}) {
+			t.Errorf("arrived: %q, %v", got, err)
+		}
+		if e := r.last(EventDropped); !errors.Is(e.Err, ErrNoHeaders) || e.Dropped.Messages != 1 {
+			t.Errorf("event %v", e)
+		}
+	})
+}

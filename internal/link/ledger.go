@@ -50,9 +50,8 @@ func (l *ledger) chunk(now time.Time, c *chunk) {
 }
 
 // takeBack notes that of the chunk handed last these messages were not handed
-// after all.
-// A broker that answers PINGs before it can have read them confirms no more
-// than was handed.
+// after all. A broker that answers PINGs before it can have read them confirms
+// no more than was handed.
 func (l *ledger) takeBack(t Tally) {
 	l.handed = l.handed.minus(t)
 	if l.confirmed.Messages > l.handed.Messages {

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"vigil/heartbeat"
 	"vigil/internal/wire"
 )
 
@@ -42,21 +43,25 @@ type Link struct {
 	subs       registry
 	routed     routed
 	out        outQueue
-	conn       *conn     // established, else nil
-	hello      *conn     // being greeted, else nil
-	toldHello  []byte    // operations about subscriptions made since hello was greeted
-	maxPayload int64     // of the last broker, 0 for unlimited
-	headers    bool      // whether the last broker has them
-	was        *wire.Was // the connection that the next one takes the place of, nil before a doubt
-	last       Status    // what Status tells beside the live values
-	lost       Tally     // unconfirmed messages of connections lost
-	dropped    Tally     // messages taken that will not be sent
+	conn       *conn             // established, else nil
+	hello      *conn             // being greeted, else nil
+	toldHello  []byte            // operations about subscriptions made since hello was greeted
+	maxPayload int64             // of the last broker, 0 for unlimited
+	headers    bool              // whether the last broker has them
+	was        *wire.Was         // the connection that the next one takes the place of, nil before a doubt
+	learner    heartbeat.Learner // of the last connection, if its detector is one
+	learnedOf  string            // the server's address
+	last       Status            // what Status tells beside the live values
+	lost       Tally             // unconfirmed messages of connections lost
+	dropped    Tally             // messages taken that will not be sent
 }
 
 // counters are the atomic part of Stats.
 type counters struct {
 	inMessages, inBytes, connections, losses, serverErrors, unknown atomic.Int64
-	outMessages, outBytes                                           int64 // guarded by mu
+	outMessages, outBytes                                           int64         // guarded by mu
+	reconnects                                                      int64         // guarded by mu
+	deaf                                                            time.Duration // guarded by mu
 	subsMoved                                                       atomic.Int64
 }
 
@@ -220,6 +225,7 @@ func (l *Link) Stats() Stats {
 		InMessages: n.inMessages.Load(), InBytes: n.inBytes.Load(),
 		OutMessages: n.outMessages, OutBytes: n.outBytes,
 		Connections: n.connections.Load(), Losses: n.losses.Load(),
+		Reconnects: n.reconnects, Deaf: n.deaf,
 		Unconfirmed: l.lost, Dropped: l.dropped, ServerErrors: n.serverErrors.Load(), Unknown: n.unknown.Load(),
 	}
 }

@@ -12,19 +12,21 @@ import (
 )
 
 // A lame duck is left without a deaf window: the subscriptions are made on
-// another server first, then ended on the lame duck, and only when all that the
-// lame duck had delivered is in does the other connection deliver.
+// another server first, and for a while both have them, since the PONG says that
+// this server knows of them, and not that the others of its cluster do. Then they
+// are ended on the lame duck, and only when all that it had delivered is in does
+// the other connection deliver.
 //
-//	the lame duck       ──messages──────────────┐ UNSUB, PING ─ PONG
-//	                                            │                 │
-//	the other server    CONNECT ─ SUB, PING ─ PONG (held …)  PING ─ PONG (delivered)
+//	the lame duck       ──messages────────────────────── UNSUB, PING ─ PONG
+//	                                  │ overlap │                        │
+//	the other server    ─ SUB, PING ─ PONG (held …)                    PING ─ PONG (delivered)
 //
-// In a cluster what is published while both are subscribed comes twice. Of what
-// was held, a message that is equal to the byte to one that the lame duck
-// delivered since is taken for its copy and passed over. Where the lame duck
-// delivered several equal ones nobody can tell which have a copy: then all that
-// was held of them is delivered, twice rather than not at all. A copy that the
-// cluster brings later than the last PONG comes twice as well.
+// In a cluster what is published while both are subscribed comes twice. So of
+// what was held, as many messages are passed over as the lame duck delivered
+// that are equal to the byte: since the PONG, and for what came in the first half
+// of the overlap, since before it. A copy that comes behind the last PONG, or later
+// than half of the overlap after its like, is delivered twice. Queue groups have no
+// copies.
 
 // holder keeps what a connection is delivered until it may deliver.
 type holder struct {
@@ -32,6 +34,7 @@ type holder struct {
 	mu   sync.Mutex
 	held []heldMessage // guarded by mu
 	size int           // bytes within; guarded by mu
+	soon int           // so many came in the first half of the overlap; guarded by mu
 }
 
 // heldMessage is a message that waits.
@@ -74,32 +77,50 @@ func (h *holder) hold(op *wire.Op) (bool, error) {
 	return true, nil
 }
 
-// release hands over what was held, in order, and lets the connection deliver
-// from now on.
-func (h *holder) release(deliver func(*wire.Op)) {
+// half notes that half of the overlap is over.
+func (h *holder) half() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.soon = len(h.held)
+}
+
+// release hands over what was held, in order, with whether it came in the first
+// half of the overlap, calls handedOver, and lets the connection deliver from now
+// on.
+func (h *holder) release(deliver func(op *wire.Op, soon bool), handedOver func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for i := range h.held {
-		deliver(&h.held[i].op)
+		deliver(&h.held[i].op, i < h.soon)
 	}
+	handedOver()
 	h.held, h.size = nil, 0
 	h.on.Store(false)
 }
 
+// overlap is how long both servers have the subscriptions: what news of them
+// takes through a cluster, and to spare. By default a lame duck waits for ten
+// seconds before it sends the first client away.
+const overlap = 250 * time.Millisecond
+
 // delivered counts the messages that a connection delivered, by what they are.
 type delivered struct {
-	on   atomic.Bool
-	seed maphash.Seed
-	seen map[uint64]int // owned by the reader, then by whoever waited for its end
+	phase atomic.Int32 // the map that counts, from 1; 0 for none
+	seed  maphash.Seed
+	// seen are those since before the other server was dialled, and since the
+	// PONG behind the SUBs. Owned by the reader, then by whoever waited for its end.
+	seen [2]map[uint64]int
 }
 
 // maxDelivered bounds the kinds of messages counted. Those beyond it may come
 // twice.
 const maxDelivered = 1 << 18
 
+// start begins to count.
 func (d *delivered) start() {
-	d.seed, d.seen = maphash.MakeSeed(), make(map[uint64]int)
-	d.on.Store(true)
+	d.seed = maphash.MakeSeed()
+	d.seen[0], d.seen[1] = make(map[uint64]int), make(map[uint64]int)
+	d.phase.Store(1)
 }
 
 func (d *delivered) key(op *wire.Op) uint64 {
@@ -113,24 +134,30 @@ func (d *delivered) key(op *wire.Op) uint64 {
 }
 
 // count counts a message delivered.
-func (d *delivered) count(op *wire.Op) {
-	if len(d.seen) < maxDelivered {
-		d.seen[d.key(op)]++
+func (d *delivered) count(phase int32, op *wire.Op) {
+	if seen := d.seen[phase-1]; len(seen) < maxDelivered {
+		seen[d.key(op)]++
 	}
 }
 
-// take reports whether op is the copy of a message counted: of one that was the
-// only one of its kind, and whose copy was not taken yet.
-func (d *delivered) take(op *wire.Op) bool {
-	if !d.on.Load() {
+// take reports whether op is the copy of a message counted, and counts that one
+// no more. soon says that the message itself may have been delivered before the
+// PONG.
+func (d *delivered) take(op *wire.Op, soon bool) bool {
+	if d.phase.Load() == 0 {
 		return false
 	}
 	key := d.key(op)
-	if d.seen[key] != 1 {
-		return false
+	for _, seen := range []map[uint64]int{d.seen[1], d.seen[0]} {
+		if seen[key] > 0 {
+			seen[key]--
+			return true
+		}
+		if !soon {
+			break
+		}
 	}
-	d.seen[key] = 0
-	return true
+	return false
 }
 
 // move is the way from a lame duck to another server.
@@ -159,23 +186,56 @@ func (l *Link) startMove(c *conn, trouble time.Duration) *move {
 }
 
 // subscribeElsewhere subscribes on the first of the servers that answers, which
-// holds what it is delivered.
+// holds what it is delivered, and lets the overlap pass.
 func (l *Link) subscribeElsewhere(ctx context.Context, c *conn, servers []server) *conn {
+	c.delivered.start()
 	for _, s := range servers {
 		to, err := l.dial(ctx, s, false)
 		if err != nil {
 			continue
 		}
 		to.holder.on.Store(true)
-		if !c.delivered.on.Load() {
-			c.delivered.start()
+		if !l.converse(ctx, to, l.restore(to, nil)) {
+			continue
 		}
-		if l.converse(ctx, to, l.restore(to, nil)) {
+		c.delivered.phase.Store(2)
+		if pause(ctx, overlap/2) == nil {
+			to.holder.half()
+			_ = pause(ctx, overlap/2)
+		}
+		if l.catchUp(to) {
 			return to
 		}
+		to.dismiss()
+		l.forgetHello()
+		break // better a lame duck than none
 	}
+	c.delivered.phase.Store(0)
 	return nil
 }
+
+// catchUp tells the other server what was done to the subscriptions since it was
+// told of them, so that none that a Flush has confirmed is without a server. It
+// reports whether that server lives. The other servers of a cluster may learn of
+// these subscriptions only after they were ended on the lame duck.
+func (l *Link) catchUp(to *conn) bool {
+	for range maxCatchUps {
+		l.mu.Lock()
+		words := l.toldHello
+		l.toldHello = nil
+		l.mu.Unlock()
+		if len(words) == 0 {
+			break
+		}
+		if !l.converse(l.ctx, to, words) {
+			return false
+		}
+	}
+	return !to.isGone()
+}
+
+// maxCatchUps bounds the round trips for that: some subscribe all the time.
+const maxCatchUps = 4
 
 // leave ends the subscriptions of a lame duck, and the connection when all it
 // was handed is confirmed.
@@ -188,21 +248,38 @@ func (l *Link) leave(c *conn) {
 	}
 }
 
-// end gives a move up.
-func (m *move) end() {
-	if m != nil {
-		m.cancel()
-		(<-m.done).dismiss()
+// end ends a move and returns the connection that is subscribed already, nil if
+// none is or there is no move.
+func (m *move) end() *conn {
+	if m == nil {
+		return nil
 	}
+	m.cancel()
+	return <-m.done
 }
 
 // arrive makes the connection of a move deliver what it held, but for what the
 // lame duck had delivered.
 func (l *Link) arrive(to, from *conn) {
 	var last lookup
-	to.holder.release(func(op *wire.Op) {
-		if !from.delivered.take(op) {
+	messages := int64(0)
+	to.holder.release(func(op *wire.Op, soon bool) {
+		if l.inQueueGroup(op.SID) || !from.delivered.take(op, soon) {
+			messages++
 			to.deliver(op, &last)
 		}
+	}, func() {
+		last.settle()
+		if messages > 0 {
+			l.counters.inMessages.Add(messages)
+			l.cfg.AfterRead()
+		}
 	})
+}
+
+func (l *Link) inQueueGroup(sid []byte) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.subs.bySID[string(sid)]
+	return s != nil && s.queue != ""
 }

@@ -17,9 +17,13 @@ func (c *conn) read() {
 			c.giveUp(&Loss{Cause: CauseProtocol, Err: err})
 			return
 		}
-		n, err := c.stream.Read(c.in.room())
+		c.busy.Store(false)
+		room, began := c.in.room(), time.Now()
+		n, err := c.stream.Read(room)
 		if n > 0 {
 			c.in.got(n)
+			c.busy.Store(true)
+			c.lastCame = c.arrival.read(began, time.Now(), n == len(room))
 			c.link.counters.inBytes.Add(int64(n))
 			continue
 		}
@@ -44,8 +48,16 @@ func token(ch chan<- struct{}) {
 // handleAll acts on every complete operation that came.
 func (c *conn) handleAll(last *lookup) error {
 	op := &c.in.op
-	messages := int64(0)
-	defer func() { c.link.counters.inMessages.Add(messages) }()
+	messages := int64(0) // that AfterRead does not know of
+	handedOver := func() {
+		last.settle()
+		if messages > 0 {
+			c.link.counters.inMessages.Add(messages)
+			messages = 0
+			c.link.cfg.AfterRead()
+		}
+	}
+	defer handedOver()
 	for {
 		ok, err := c.in.next(op)
 		if !ok {
@@ -53,16 +65,18 @@ func (c *conn) handleAll(last *lookup) error {
 		}
 		switch op.Kind {
 		case wire.Msg, wire.HMsg:
-			messages++
-			if held, err := c.holder.hold(op); err != nil {
+			held, err := c.holder.hold(op)
+			if err != nil {
 				return err
-			} else if !held {
-				c.message(op, last)
+			}
+			if !held && c.message(op, last) {
+				messages++
 			}
 		case wire.Ping:
 			c.owePong()
 			c.toldUnheard(op.Arg, time.Now())
 		case wire.Pong:
+			handedOver() // whoever flushed may count on what came before
 			c.pong()
 		case wire.Info:
 			if err := c.laterInfo(op.Arg); err != nil {
@@ -80,26 +94,37 @@ type lookup struct {
 	sub   *subscription
 	sid   []byte
 	moved int64 // counters.subsMoved when it was found
+	run   int64 // messages handed to it that it has not counted
+}
+
+// settle lets the subscription count what it was handed.
+func (l *lookup) settle() {
+	if l.run > 0 {
+		l.sub.delivered.Add(l.run)
+		l.run = 0
+	}
 }
 
 // message delivers a message, and counts it while another connection may get a
 // copy. What a broker delivers unasked on a connection beside the one in use
-// must not come between what that one delivers.
-func (c *conn) message(op *wire.Op, last *lookup) {
+// must not come between what that one delivers: then it returns false.
+func (c *conn) message(op *wire.Op, last *lookup) bool {
 	if c.bare.Load() {
 		c.link.counters.unknown.Add(1)
-		return
+		return false
 	}
-	if c.delivered.on.Load() {
-		c.delivered.count(op)
+	if phase := c.delivered.phase.Load(); phase > 0 {
+		c.delivered.count(phase, op)
 	}
 	c.deliver(op, last)
+	return true
 }
 
 // deliver hands a message to its subscription.
 func (c *conn) deliver(op *wire.Op, last *lookup) {
 	l := c.link
 	if moved := l.counters.subsMoved.Load(); last.sub == nil || moved != last.moved || !bytes.Equal(op.SID, last.sid) {
+		last.settle()
 		l.mu.Lock()
 		last.sub = l.subs.bySID[string(op.SID)]
 		l.mu.Unlock()
@@ -110,10 +135,11 @@ func (c *conn) deliver(op *wire.Op, last *lookup) {
 		l.counters.unknown.Add(1)
 		return
 	}
-	delivered := s.delivered.Add(1)
+	last.run++
 	s.handler(op)
 	if s.limited.Load() {
-		l.endIfDelivered(s, delivered)
+		last.settle()
+		l.endIfDelivered(s, s.delivered.Load())
 	}
 }
 

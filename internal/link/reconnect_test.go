@@ -125,7 +125,8 @@ func TestLameDuckMovesOn(t *testing.T) {
 		time.Sleep(time.Second)
 		r.net.Delay(address, 20*time.Millisecond)
 		r.peer.conn(1).send(`INFO {"headers":true,"ldm":true,"connect_urls":["other:4222"]}` + "\r\n")
-		for range 100 {
+		const messages = 600
+		for range messages {
 			r.publish("x")
 			time.Sleep(time.Millisecond)
 		}
@@ -136,8 +137,8 @@ func TestLameDuckMovesOn(t *testing.T) {
 		r.flush()
 		here, _ := r.peer.conn(1).payloads()
 		there, _ := other.conn(0).payloads()
-		if len(here) == 0 || len(there) == 0 || len(here)+len(there) != 100 {
-			t.Errorf("%d messages reached the lame duck and %d the other, want 100 in all", len(here), len(there))
+		if len(here) == 0 || len(there) == 0 || len(here)+len(there) != messages {
+			t.Errorf("%d messages reached the lame duck and %d the other, want %d in all", len(here), len(there), messages)
 		}
 		if e := r.last(EventResumed); e.Server != "nats://other:4222" {
 			t.Errorf("event %v", e)

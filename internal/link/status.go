@@ -79,12 +79,14 @@ type Status struct {
 
 // Stats counts since Connect.
 type Stats struct {
-	InMessages, InBytes   int64 // messages received, and all bytes
-	OutMessages, OutBytes int64 // messages taken by Publish, with control lines
-	Connections           int64 // established, the first one included
-	Losses                int64 // connections lost
-	Unconfirmed           Tally // messages handed to connections lost, fate unknown
-	Dropped               Tally // messages taken by Publish that will not be sent
-	ServerErrors          int64 // -ERR received
-	Unknown               int64 // messages for a sid that is not subscribed (any more)
+	InMessages, InBytes   int64         // messages received, and all bytes
+	OutMessages, OutBytes int64         // messages taken by Publish, with control lines
+	Connections           int64         // established, the first one included
+	Losses                int64         // connections lost
+	Reconnects            int64         // of these, those in whose place another one stands or stood
+	Deaf                  time.Duration // all deaf windows that are over, together
+	Unconfirmed           Tally         // messages handed to connections lost, fate unknown
+	Dropped               Tally         // messages taken by Publish that will not be sent
+	ServerErrors          int64         // -ERR received
+	Unknown               int64         // messages for a sid that is not subscribed (any more)
 }

@@ -23,7 +23,7 @@ func (l *Link) supervise(c *conn) {
 		if l.backoff.restart(c.loss.At.Sub(up)) {
 			trouble = c.loss.At
 		}
-		lost, deafFrom := c, c.lastHeard()
+		lost, deafFrom := c, c.deafFrom()
 		next, deafTo := l.succeed(spare, moved)
 		tries := 0
 		if next == nil {
@@ -106,7 +106,9 @@ func (l *Link) attend(c *conn, trouble time.Time) (next *conn, moved bool) {
 		break
 	}
 	spare := second.leave()
-	away.end()
+	if next == nil {
+		next = away.end()
+	}
 	if next == nil {
 		return spare, false
 	}
@@ -152,13 +154,17 @@ func (l *Link) attach(c *conn, told Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.takeInfo(c, c.info)
-	l.dropTooLarge(c.confirmedAt)
+	l.dropUnfit(c.confirmedAt)
 	l.out.served()
 	if len(l.toldHello) > 0 {
 		l.out.push(&chunk{buf: l.toldHello})
 	}
 	l.conn, l.hello, l.toldHello = c, nil, nil
 	l.counters.connections.Add(1)
+	if told.Kind == EventResumed {
+		l.counters.reconnects++
+		l.counters.deaf += told.Deaf()
+	}
 	l.pool.answered(c.server.address)
 	l.last.Server, l.last.ServerName, l.last.ServerVersion = c.server.String(), c.info.ServerName, c.info.Version
 	l.last.TLS = c.tlsVersion

@@ -165,9 +165,11 @@ func TestCausesOnRealSockets(t *testing.T) {
 				!strings.HasPrefix(lost.Loss.Error(), tc.text) {
 				t.Errorf("loss %v with %+v, want %v", lost.Loss, lost.Loss.TCP, tc.want)
 			}
-			bound := heartbeat.Within(time.Second).Bound()
-			if late := lost.Loss.Evidence.Silence - bound; late < 0 || late > 500*time.Millisecond {
-				t.Errorf("verdict after %v, bound %v", lost.Loss.Evidence.Silence, bound)
+			// A machine that is busy makes the watcher late, and that afresh.
+			seen, bound := lost.Loss.Evidence, heartbeat.Within(time.Second).Bound()
+			allowed := 500*time.Millisecond + time.Duration(seen.Pauses)*bound
+			if late := seen.Silence - bound; late < 0 || late > allowed {
+				t.Errorf("verdict after %v with %d pauses of ours, bound %v", seen.Silence, seen.Pauses, bound)
 			}
 		})
 	}

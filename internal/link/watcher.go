@@ -28,8 +28,7 @@ const sleepSlack = 100 * time.Millisecond
 
 // watch runs the watcher. It ends when the connection is given up.
 func (c *conn) watch() {
-	hb := c.link.cfg.Heartbeat
-	w := watcher{c: c, detector: hb.Detector(c.lastHeard()), bound: hb.Bound(), slept: c.link.cfg.slept()}
+	w := watcher{c: c, detector: c.link.detector(c), bound: c.link.cfg.Heartbeat.Bound(), slept: c.link.cfg.slept()}
 	if every := c.link.cfg.RoutedProbe; every > 0 {
 		w.routed = c.confirmedAt.Add(every)
 	}
@@ -51,6 +50,23 @@ func (c *conn) watch() {
 	}
 }
 
+// detector returns the detector for c. One that has measured the way to the same
+// server before goes on with what it knows.
+func (l *Link) detector(c *conn) heartbeat.Detector {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var d heartbeat.Detector
+	if l.learner != nil && l.learnedOf == c.server.address {
+		d = l.learner.Successor(c.lastHeard())
+	} else {
+		d = l.cfg.Heartbeat.Detector(c.lastHeard())
+	}
+	// Kept for after c's end; until then it is its watcher's.
+	l.learner, _ = d.(heartbeat.Learner)
+	l.learnedOf = c.server.address
+	return d
+}
+
 // round tells the detector what happened, does what it asks for, and returns
 // when the next round is due, or why the connection is given up.
 func (w *watcher) round(now time.Time) (next time.Time, loss *Loss) {
@@ -61,9 +77,10 @@ func (w *watcher) round(now time.Time) (next time.Time, loss *Loss) {
 		d.Answered(a.sent, a.at)
 	}
 	d.Heard(c.lastHeard())
-	if slept := c.link.cfg.slept(); slept > w.slept+sleepSlack {
+	slept, held := c.link.cfg.slept(), w.unread(now)
+	if slept > w.slept+sleepSlack || held {
 		d.Resumed(now)
-		w.slept = slept
+		w.slept = max(w.slept, slept)
 	}
 	if c.hinted.Swap(false) || w.unacknowledged(state, now) {
 		d.Hint(now)
@@ -93,7 +110,16 @@ func (w *watcher) round(now time.Time) (next time.Time, loss *Loss) {
 		w.tellState(after, silence, evidence, now)
 	}
 	w.tellPromise(d.Promise(), now)
+	if held { // the broker shall hear us now and then; an answer would not be read
+		return now.Add(w.bound / 6), nil
+	}
 	return w.next(state, now), nil
+}
+
+// unread reports whether the reader still acts on what was heard last: whoever
+// has not read for a while has no evidence of silence, but a pause of its own.
+func (w *watcher) unread(now time.Time) bool {
+	return w.c.busy.Load() && now.Sub(w.c.lastHeard()) > heldSlack
 }
 
 // next returns when the next round is due: when the detector wants it; half way
@@ -132,7 +158,7 @@ func (w *watcher) unacknowledged(s underWay, now time.Time) bool {
 // is cut, and only that one. A PONG that waits behind other bytes is no reason:
 // its PING was acknowledged.
 func (w *watcher) unheard(oldest time.Time, now time.Time) *Loss {
-	if oldest.IsZero() || now.Sub(oldest) < w.bound || w.detector.State() != heartbeat.StateAlive {
+	if oldest.IsZero() || now.Sub(oldest) < max(w.bound, w.detector.Promise().Bound) || w.detector.State() != heartbeat.StateAlive {
 		return nil
 	}
 	tcp := lookAtTCP(w.c.nc)

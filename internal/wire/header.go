@@ -150,3 +150,21 @@ func parseStatus(text string) (Status, error) {
 	}
 	return Status{Code: code, Description: description}, nil
 }
+
+// FindHeader returns the first value of key in a header block, without parsing
+// the rest of it: what ParseHeader(block).Get(key) returns if the block is well
+// formed and writes the key in one way only. Keys are compared without regard to
+// case. The value aliases block.
+func FindHeader(block []byte, key string) (value []byte, found bool) {
+	_, rest, ok := cutLine(block)
+	for ok {
+		var line []byte
+		if line, rest, ok = cutLine(rest); !ok || len(line) == 0 {
+			break
+		}
+		if len(line) > len(key) && line[len(key)] == ':' && strings.EqualFold(string(line[:len(key)]), key) {
+			return bytes.TrimLeft(line[len(key)+1:], " \t"), true
+		}
+	}
+	return nil, false
+}
