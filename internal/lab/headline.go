@@ -23,13 +23,16 @@ const nbsp = "\u00a0"
 func headlineOf(cells []Cell) headline {
 	all := summarise(cells)
 	name := subjectOf(cells)
-	worst, found := worstOf(all, name, "")
+	worst, found := worstOf(all, name, func(summary) bool { return true })
 	if !found {
 		return headline{"–", "No broker vanished in this run.", ""}
 	}
 	h := headline{Number: worst.number()}
 	h.Sentence = fmt.Sprintf("%s would be deaf for %s when %s.", name, h.Number, wayNamed(worst.Fault).when)
-	if ours, found := worstOf(all, "vigil", worst.Fault); found && name != "vigil" {
+	same := func(s summary) bool {
+		return s.Fault == worst.Fault && s.Broker == worst.Broker && s.Activity == worst.Activity
+	}
+	if ours, found := worstOf(all, "vigil", same); found && name != "vigil" {
 		h.Beside = fmt.Sprintf("Vigil noticed it after %s.", ours.number())
 	}
 	return h
@@ -56,11 +59,11 @@ func subjectOf(cells []Cell) string {
 }
 
 // worstOf returns the summary in which a contender took longest to notice a
-// silent fault, of any or of that name.
-func worstOf(all []summary, name, fault string) (worst summary, found bool) {
+// silent fault, among those that count.
+func worstOf(all []summary, name string, counts func(summary) bool) (worst summary, found bool) {
 	for _, s := range all {
 		w := wayNamed(s.Fault)
-		if s.Contender != name || !w.dead || !w.silent || fault != "" && s.Fault != fault {
+		if s.Contender != name || !w.dead || !w.silent || !counts(s) {
 			continue
 		}
 		if !found || s.noticing() > worst.noticing() {

@@ -67,6 +67,7 @@ var limits = []string{
 	"Each time is from the moment at which the fault was made, on the machine's wall clock, and includes what a busy machine needs to run the contender.",
 	"A message is missed if a broker took it and the contender, subscribed, had not got it when the run ended.",
 	"What would take longer than the run is computed from the settings, and marked.",
+	"Vigil's promise counts from the last byte it heard. It is longer by what its process was not running, of which a meter beside it must know: paused_ms.",
 	"Vigil publishes on a second connection: while it publishes, its publisher's verdict counts.",
 }
 

@@ -16,9 +16,9 @@ import (
 // pictureStyle is the style of a picture that stands alone.
 const pictureStyle = `<style>
 .pic text{font:12px system-ui,sans-serif;fill:#1f2328}.pic .dim{fill:#656d76}.pic .grid{stroke:#d8dee4}
-.pic .fault{fill:#bf8700;fill-opacity:.14}.pic .track{fill:#2da44e;fill-opacity:.35}.pic .deaf{fill:#cf222e}
+.pic .fault{fill:#bf8700;fill-opacity:.14}.pic .blank{fill:#fff}.pic .track{fill:#2da44e;fill-opacity:.35}.pic .deaf{fill:#cf222e}.pic .aware{fill:#cf222e;fill-opacity:.28}
 .pic .mark{fill:#0969da;stroke:#fff}.pic .a{stroke:#0969da}.pic .b{stroke:#cf222e}.pic .c{stroke:#8250df}.pic .line{fill:none;stroke-width:2}
-@media (prefers-color-scheme:dark){.pic text{fill:#e6edf3}.pic .dim{fill:#8d96a0}.pic .grid{stroke:#30363d}.pic .deaf{fill:#f85149}
+@media (prefers-color-scheme:dark){.pic .blank{fill:#0d1117}.pic text{fill:#e6edf3}.pic .dim{fill:#8d96a0}.pic .grid{stroke:#30363d}.pic .deaf,.pic .aware{fill:#f85149}
 .pic .mark{fill:#58a6ff;stroke:#0d1117}.pic .a{stroke:#58a6ff}.pic .b{stroke:#f85149}.pic .c{stroke:#bc8cff}}
 </style>`
 
@@ -69,7 +69,7 @@ func tellingCells(cells []Cell) (chosen []Cell) {
 func timelinePicture(cells []Cell, style string) string {
 	end := time.Duration(0)
 	for _, c := range cells {
-		end = max(end, time.Duration(c.FaultMS)*time.Millisecond+4*time.Second)
+		end = max(end, time.Duration(c.FaultMS)*time.Millisecond+4*time.Second, c.DeafTo+time.Second)
 	}
 	start := -time.Second
 	scale := float64(pictureWidth-nameWidth-wordWidth) / float64(end-start)
@@ -97,10 +97,16 @@ func timelinePicture(cells []Cell, style string) string {
 func drawRow(b *strings.Builder, c Cell, y int, start, end time.Duration, x func(time.Duration) float64) {
 	middle := y + rowHeight/2
 	fmt.Fprintf(b, `<text x="%d" y="%d" text-anchor="end">%s</text>`, nameWidth-8, middle+4, html.EscapeString(c.Contender))
-	fmt.Fprintf(b, `<rect class="track" x="%.1f" y="%d" width="%.1f" height="8" rx="2"/>`, x(start), middle-4, x(end)-x(start))
-	if from, to, deaf := c.deafSpan(end); deaf {
+	fmt.Fprintf(b, `<rect class="track" x="%.1f" y="%d" width="%.1f" height="8"/>`, x(start), middle-4, x(end)-x(start))
+	if from, to, deaf := c.deafSpan(end); deaf { // the track does not shine through
+		fmt.Fprintf(b, `<rect class="blank" x="%.1f" y="%d" width="%.1f" height="8"/>`, x(from), middle-4, x(to)-x(from))
+		knew := to
+		if c.DetectedMS != nil {
+			knew = min(max(time.Duration(*c.DetectedMS)*time.Millisecond, from), to)
+		}
 		fmt.Fprintf(b, `<rect class="deaf" x="%.1f" y="%d" width="%.1f" height="8"><title>deaf from %.2f s to %.2f s</title></rect>`,
-			x(from), middle-4, x(to)-x(from), from.Seconds(), to.Seconds())
+			x(from), middle-4, x(knew)-x(from), from.Seconds(), to.Seconds())
+		fmt.Fprintf(b, `<rect class="aware" x="%.1f" y="%d" width="%.1f" height="8"/>`, x(knew), middle-4, x(to)-x(knew))
 	}
 	if c.DetectedMS != nil {
 		at := x(time.Duration(*c.DetectedMS) * time.Millisecond)
