@@ -52,7 +52,7 @@ func TestConsumerHoldsTheConnection(t *testing.T) {
 		released := time.Now()
 		close(gate)
 		lost := l.diary.await(t, place, subscriber.EventLost)
-		if took := lost.told.Sub(released); took > beat.Bound()+slack+starvation.between(released, lost.told) {
+		if took := lost.told.Sub(released); took > time.Duration(1+lost.Loss.Evidence.Pauses)*beat.Bound()+slack+starvation.between(released, lost.told) {
 			t.Errorf("the broker that had vanished was found %v after the connection was read again, want within %v", took, beat.Bound())
 		}
 		if !lost.Loss.Cause.Stale() {

@@ -113,7 +113,8 @@ type Event struct {
 	// Config.Resend they are sent again.
 	Unconfirmed Tally
 	// AtRisk holds these messages, in order, as far as Config.KeepUnconfirmed
-	// had room for them: the newest.
+	// had room for them: the newest. An event that is still waiting to be taken
+	// gives them up when another one has some.
 	AtRisk []Message
 	// Dropped counts messages that will not be sent.
 	Dropped Tally

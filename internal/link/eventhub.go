@@ -67,6 +67,11 @@ func (h *eventHub) emit(e Event) {
 			q.events = slices.Delete(q.events, 0, 1)
 			q.missed++
 		}
+		if len(e.AtRisk) > 0 { // those of one loss are bounded, those of many are not
+			for i := range q.events {
+				q.events[i].AtRisk = nil
+			}
+		}
 		q.events = append(q.events, e)
 		q.ended = h.closed
 		select {

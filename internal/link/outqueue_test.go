@@ -179,3 +179,28 @@ func TestEventHub(t *testing.T) {
 		t.Errorf("event %v after the end", e)
 	}
 }
+
+// Who takes no events holds no more messages than one loss can have.
+func TestEventHubHoldsAtRiskOnce(t *testing.T) {
+	var h eventHub
+	q := h.add()
+	for range 3 {
+		h.emit(Event{Kind: EventLost, AtRisk: []Message{{Subject: "s"}}})
+		h.emit(Event{Kind: EventResumed})
+	}
+	kept := 0
+	for i := range 6 {
+		e, ok, _ := h.take(q)
+		if !ok {
+			t.Fatalf("event %d is not there", i)
+		}
+		if len(e.AtRisk) > 0 {
+			if kept++; i != 4 {
+				t.Errorf("event %d has them", i)
+			}
+		}
+	}
+	if kept != 1 {
+		t.Errorf("%d events have them", kept)
+	}
+}

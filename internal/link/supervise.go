@@ -160,6 +160,7 @@ func (l *Link) attach(c *conn, told Event) {
 		l.out.push(&chunk{buf: l.toldHello})
 	}
 	l.conn, l.hello, l.toldHello = c, nil, nil
+	l.routed.lost = 0
 	l.counters.connections.Add(1)
 	if told.Kind == EventResumed {
 		l.counters.reconnects++
