@@ -6,6 +6,7 @@
 //	vigil-lab --json      the same, one JSON object a line
 //	vigil-lab idle        what an idle connection costs, in bytes per second
 //	vigil-lab queue       what a queue group loses when a member's host vanishes
+//	vigil-lab matrix      every way to vanish, and every contender
 //	vigil-lab bench       what a message costs each broker
 //	vigil-lab detectors   how good failure detectors are, in simulated networks
 //	vigil-lab --help      the rest
@@ -30,8 +31,8 @@ func main() {
 		RunE:  run.run,
 	}
 	run.register(root)
-	root.AddCommand(incidentCommand(), idleCommand(), queueCommand(), benchCommand(), detectorsCommand(),
-		serveCommand(), clientCommand(), memberCommand(), relayCommand(), redisCommand())
+	root.AddCommand(incidentCommand(), idleCommand(), queueCommand(), matrixCommand(), benchCommand(), detectorsCommand(),
+		serveCommand(), clientCommand(), memberCommand(), contendCommand(), watchCommand(), relayCommand(), redisCommand())
 	os.Exit(cli.Run(root))
 }
 
@@ -48,6 +49,10 @@ func serveCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().DurationVar(&options.PingInterval, pingIntervalFlag, 0, "silence after which a client is pinged (default: the broker's)")
+	cmd.Flags().BoolVar(&options.LameDuck, lab.LameDuckFlag, false, "announce the end when told to end")
+	cmd.Flags().StringVar(&options.JetStream, lab.JetStreamFlag, "", "keep the feed in a stream, and files in this directory")
+	cmd.Flags().StringVar(&options.Cluster, lab.ClusterFlag, "", "address for the routes of a cluster")
+	cmd.Flags().StringSliceVar(&options.Routes, lab.RoutesFlag, nil, "the routes of the cluster")
 	cmd.Flags().StringVar(&options.CPUProfile, cpuProfileFlag, "", "write a CPU profile to this file at the end")
 	return cmd
 }

@@ -4,44 +4,40 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
 )
 
-// natsFast is nats.go told to look every second.
-func natsFast() []nats.Option {
-	return []nats.Option{nats.PingInterval(time.Second), nats.MaxPingsOutstanding(2)}
+// natsEvery is nats.go told to look at another interval than its own.
+func natsEvery(interval time.Duration, outstanding int) []nats.Option {
+	return []nats.Option{nats.PingInterval(interval), nats.MaxPingsOutstanding(outstanding)}
 }
 
 // natsContender is nats.go, the stock client, with the given options beside its
 // defaults.
 func natsContender(name, about string, worst time.Duration, computed string, options ...nats.Option) contender {
-	listen := func(ctx context.Context, addr string, rec *record) (func(), error) {
+	join := func(_ context.Context, p part) (client, error) {
+		w := p.witness
 		opts := append([]nats.Option{
 			nats.Name(name),
 			nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 				if err != nil { // nil is our own Close
-					rec.noticed(loss{cause: brief(err), own: errors.Is(err, nats.ErrStaleConnection)})
+					w.noticed(loss{cause: brief(err), own: errors.Is(err, nats.ErrStaleConnection)})
 				}
 			}),
-			nats.ReconnectHandler(func(*nats.Conn) { rec.reconnected("reconnected") }),
+			nats.ReconnectHandler(func(*nats.Conn) { w.reconnected("reconnected") }),
 			nats.ClosedHandler(func(nc *nats.Conn) {
 				if err := nc.LastError(); err != nil {
-					rec.tell("closed for good: "+err.Error(), false)
+					w.remark("closed for good: "+err.Error(), false)
 				}
 			}),
 		}, options...)
-		nc, err := nats.Connect("nats://"+addr, opts...)
+		nc, err := nats.Connect("nats://"+p.addr, opts...)
 		if err != nil {
 			return nil, fmt.Errorf("lab: %s: connect: %w", name, err)
 		}
-		_, err = nc.Subscribe(subject, func(m *nats.Msg) {
-			if n, err := strconv.Atoi(string(m.Data)); err == nil {
-				rec.received(n)
-			}
-		})
+		_, err = nc.Subscribe(subject, func(m *nats.Msg) { receive(w, m.Data) })
 		if err == nil {
 			err = nc.FlushTimeout(startTimeout)
 		}
@@ -49,7 +45,16 @@ func natsContender(name, about string, worst time.Duration, computed string, opt
 			nc.Close()
 			return nil, fmt.Errorf("lab: %s: subscribe: %w", name, err)
 		}
-		return nc.Close, nil
+		return natsClient{nc}, nil
 	}
-	return contender{name: name, about: about, worst: worst, computed: computed, listen: listen}
+	return contender{name: name, about: about, worst: worst, computed: computed, blocks: true, join: join}
 }
+
+type natsClient struct{ nc *nats.Conn }
+
+// publish blocks while nats.go does, whatever ctx says: it has no other way.
+func (c natsClient) publish(_ context.Context, to string, data []byte) error {
+	return c.nc.Publish(to, data)
+}
+
+func (c natsClient) close() { c.nc.Close() }

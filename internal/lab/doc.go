@@ -12,6 +12,25 @@
 //	                    nats.go-1s     PingInterval 1 s, 2 outstanding
 //	                    keepalive-go   a bare TCP connection as Go makes it
 //
+// A [Matrix] lets more contenders face more faults: every way in which a broker can
+// vanish, and every way in which it only seems to. There a contender is a process
+// on a host of its own, so that what happens to a link or a client happens to it
+// alone:
+//
+//	           one trial: a fault, a broker, an activity
+//	feed ──► broker ─┬─► contender ──┐ events, as lines
+//	ear  ◄──  node   ├─► contender ──┼──► diary ──► protocol.judge ──► Cell
+//	                 └─► program,    │
+//	                     watched  ───┘
+//
+// The feed publishes numbers, the ear hears what contenders publish. A way says
+// what happens, to the broker or to each contender, and whether it is right to
+// give up the connection then. A dispatcher performs trials side by side as far
+// as they do not disturb each other. What a contender reports, and what really
+// happened and when, is added up by a pure function; what it says of itself is
+// held against the messages that it got and did not get. A program of somebody's
+// own, of which nothing is known, is judged by its host's table of connections.
+//
 // A [Queue] makes the host of one member of a queue group vanish, and counts the
 // work that each broker goes on handing to it. [Idle] counts what an idle
 // connection costs.

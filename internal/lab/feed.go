@@ -3,7 +3,6 @@ package lab
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"sync"
 	"time"
 
@@ -19,8 +18,12 @@ type feed struct {
 	// Fixed after construction.
 	addr     string
 	interval time.Duration
+	// size is how large a message is at least, in bytes.
+	size int
 
 	confirming sync.WaitGroup // the goroutines that read PONGs; run waits for them
+
+	sending sync.Mutex // held while a message is written
 
 	// Guarded by mu.
 	mu      sync.Mutex
@@ -32,6 +35,8 @@ type feed struct {
 	// was counted since is worth nothing.
 	lost error
 	over bool // run has ended: there will be no connection any more
+	// quiet is set while nothing is to be published.
+	quiet bool
 }
 
 type publication struct {
@@ -53,7 +58,7 @@ func (f *feed) run(ctx context.Context) {
 	defer stop()
 	ticker := time.NewTicker(f.interval)
 	defer ticker.Stop()
-	began := time.Now()
+	last := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
@@ -61,15 +66,34 @@ func (f *feed) run(ctx context.Context) {
 			return
 		case <-ticker.C:
 			// A ticker drops ticks on a busy machine; the rate is to be kept.
-			for due := int(time.Since(began) / f.interval); f.offered() < due; {
-				f.publish()
+			for ; time.Since(last) >= f.interval; last = last.Add(f.interval) {
+				if !f.isQuiet() {
+					f.publish()
+				}
 			}
 		}
 	}
 }
 
+// setQuiet makes the feed publish nothing, or again.
+func (f *feed) setQuiet(quiet bool) { f.mu.Lock(); f.quiet = quiet; f.mu.Unlock() }
+func (f *feed) isQuiet() bool       { f.mu.Lock(); defer f.mu.Unlock(); return f.quiet }
+
+// flood publishes numbers at once, bytes in all, in messages of size.
+func (f *feed) flood(bytes, size int) {
+	for ; bytes > 0; bytes -= size {
+		f.send(size)
+	}
+}
+
 // publish publishes the next number.
-func (f *feed) publish() {
+func (f *feed) publish() { f.send(f.size) }
+
+// send publishes the next number in a message of size. Numbers come in order on
+// a stream, whoever sends.
+func (f *feed) send(size int) {
+	f.sending.Lock()
+	defer f.sending.Unlock()
 	f.mu.Lock()
 	n := len(f.published)
 	f.published = append(f.published, publication{at: time.Now()})
@@ -78,7 +102,7 @@ func (f *feed) publish() {
 	if s == nil {
 		return
 	}
-	msg := wire.AppendPub(nil, subject, "", strconv.AppendInt(nil, int64(n), 10))
+	msg := wire.AppendPub(nil, subject, "", appendNumber(nil, n, size))
 	msg = append(msg, wire.PingLine...)
 	if _, err := s.conn.Write(msg); err != nil {
 		f.drop(s, err)

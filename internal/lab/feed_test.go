@@ -85,3 +85,29 @@ func TestFeed(t *testing.T) {
 		}
 	}
 }
+
+// A quiet feed publishes nothing and makes up for nothing; a flood comes in order
+// and in the size that was asked for.
+func TestFeedQuietAndFlood(t *testing.T) {
+	b := startBroker(t, broker.RandomPort)
+	defer func() { _ = b.Shutdown(context.Background()) }()
+	ctx, cancel := context.WithCancel(t.Context())
+	f := &feed{addr: netip.MustParseAddrPort(b.Addr().String()).String(), interval: time.Millisecond, quiet: true}
+	if err := f.connect(ctx); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() { defer close(ended); f.run(ctx) }()
+	f.flood(100<<10, 10<<10)
+	eventually(t, "the flood is confirmed", func() bool { _, confirmed := f.counts(); return confirmed == 10 })
+	if offered, _ := f.counts(); offered != 10 {
+		t.Errorf("%d numbers offered by a quiet feed, want the flood's 10", offered)
+	}
+	f.setQuiet(false)
+	eventually(t, "it goes on", func() bool { _, confirmed := f.counts(); return confirmed > 20 })
+	cancel()
+	<-ended
+	if err := f.failure(); err != nil {
+		t.Error(err)
+	}
+}

@@ -41,8 +41,8 @@ type Cost struct {
 // idlers are the contenders of the incident, and Vigil's with other bounds.
 func idlers() []contender {
 	return append(contenders(),
-		vigilContender("vigil-1s", "heartbeat.Within(1 s)", heartbeat.Within(time.Second)),
-		vigilContender("vigil-10s", "heartbeat.Within(10 s)", heartbeat.Within(10*time.Second)),
+		vigilContender("vigil-1s", "heartbeat.Within(1 s)", time.Second, heartbeat.Within(time.Second)),
+		vigilContender("vigil-10s", "heartbeat.Within(10 s)", 10*time.Second, heartbeat.Within(10*time.Second)),
 	)
 }
 
@@ -92,11 +92,11 @@ func (i Idle) measure(ctx context.Context, host *fault.Host, name string, c cont
 	if _, err := fault.StartProcess(starting, cmd); err != nil {
 		return err
 	}
-	stop, err := c.listen(ctx, addr, newRecord(c.name, func(string, bool) {}))
+	joined, err := c.join(ctx, part{addr: addr, witness: newRecord(c.name, func(string, bool) {})})
 	if err != nil {
 		return err
 	}
-	defer stop()
+	defer joined.close()
 	if err := wait(ctx, orDefault(i.Settle, 5*time.Second)); err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 // receive. Its methods may be called concurrently.
 type record struct {
 	contender string
-	tell      func(text string, good bool)
+	say       func(text string, good bool)
 
 	mu sync.Mutex
 	// got holds the numbers received.
@@ -32,19 +32,8 @@ type record struct {
 
 type window struct{ from, to time.Time }
 
-// loss is what a contender says of a connection that it gives up.
-type loss struct {
-	cause string
-	// silence is how long it had heard nothing by its own account, 0 if it
-	// gives none.
-	silence time.Duration
-	// own is set if its own detection found out; otherwise the network told it,
-	// by a FIN or a RST.
-	own bool
-}
-
-func newRecord(contender string, tell func(text string, good bool)) *record {
-	return &record{contender: contender, tell: tell, got: make(map[int]bool), news: make(chan struct{})}
+func newRecord(contender string, say func(text string, good bool)) *record {
+	return &record{contender: contender, say: say, got: make(map[int]bool), news: make(chan struct{})}
 }
 
 // received counts number n.
@@ -63,7 +52,7 @@ func (r *record) received(n int) {
 	}
 	r.mu.Unlock()
 	if first {
-		r.tell("receives again", true)
+		r.say("receives again", true)
 	}
 }
 
@@ -74,7 +63,7 @@ func (r *record) noticed(l loss) {
 		r.lost, r.loss = time.Now(), l
 	}
 	r.mu.Unlock()
-	r.tell(l.cause, false)
+	r.say(l.cause, false)
 }
 
 // reconnected is told that the contender stands on a new connection.
@@ -84,7 +73,7 @@ func (r *record) reconnected(text string) {
 		r.connected = time.Now()
 	}
 	r.mu.Unlock()
-	r.tell(text, true)
+	r.say(text, true)
 }
 
 // claims adds a deaf window that the contender reports.
@@ -93,6 +82,9 @@ func (r *record) claims(from, to time.Time) {
 	r.windows = append(r.windows, window{from, to})
 	r.mu.Unlock()
 }
+
+// remark passes on what is worth a line and no event.
+func (r *record) remark(text string, good bool) { r.say(text, good) }
 
 // comeBack is told that the host begins to come back; numbers from fresh on can
 // only come from the new broker.

@@ -106,7 +106,7 @@ func (r *record) addMissed(taken []number, res *Result) {
 			continue
 		}
 		res.Missed++
-		if !r.covered(t.at) {
+		if !covered(r.windows, t.at, clockSlack) {
 			uncovered++
 		}
 	}
@@ -115,9 +115,11 @@ func (r *record) addMissed(taken []number, res *Result) {
 	}
 }
 
-func (r *record) covered(at time.Time) bool {
-	for _, w := range r.windows {
-		if at.After(w.from.Add(-clockSlack)) && at.Before(w.to) {
+// covered reports whether a time lies in one of the windows, whose beginnings are
+// earlier by slack.
+func covered(windows []window, at time.Time, slack time.Duration) bool {
+	for _, w := range windows {
+		if at.After(w.from.Add(-slack)) && at.Before(w.to) {
 			return true
 		}
 	}

@@ -87,11 +87,11 @@ func (s *scene) enter(ctx context.Context, all []contender) (stops []func(), err
 		rec := newRecord(c.name, func(text string, good bool) {
 			s.tell(Line{Contender: c.name, Text: text, Good: good, Bad: !good})
 		})
-		stop, err := c.listen(ctx, s.site.Addr(), rec)
+		joined, err := c.join(ctx, part{addr: s.site.Addr(), witness: rec})
 		if err != nil {
 			return stops, err
 		}
-		stops = append(stops, stop)
+		stops = append(stops, joined.close)
 		s.records = append(s.records, rec)
 	}
 	for _, rec := range s.records {

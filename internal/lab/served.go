@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"vigil/broker"
 	"vigil/internal/fault"
@@ -24,9 +26,12 @@ import (
 const (
 	Vigil      = "vigil"
 	NATSServer = "nats-server"
+	// NATSCluster is three nats-servers, each on a host of its own. Only the
+	// matrix knows it.
+	NATSCluster = "nats-cluster"
 )
 
-// Brokers lists them in the order in which results are shown.
+// Brokers lists those of the incident in the order in which results are shown.
 func Brokers() []string { return []string{Vigil, NATSServer} }
 
 // startTimeout bounds how long a broker may take to listen.
@@ -42,6 +47,21 @@ func command(name string) fault.Command {
 	return fault.Command{Args: []string{ServeCommand, name, fault.AddrPlaceholder}}
 }
 
+// What a lame duck is given.
+const (
+	lameDuckGrace    = time.Second
+	lameDuckDuration = 3 * time.Second
+)
+
+// The flags of the serve command that the matrix needs.
+const (
+	LameDuckFlag = "lame-duck"
+	ClusterFlag  = "cluster"
+	RoutesFlag   = "routes"
+
+	JetStreamFlag = "jetstream"
+)
+
 // ServeOptions are what a served broker may be asked for besides its defaults.
 type ServeOptions struct {
 	// PingInterval is how long a client is silent before it is pinged. 0 is the
@@ -51,6 +71,13 @@ type ServeOptions struct {
 	// routes, and Routes those of the other servers. "" is no cluster.
 	Cluster string
 	Routes  []string
+	// JetStream is the directory in which a nats-server may keep files; with it,
+	// it keeps the messages of the lab's feed in a stream, in memory. "" is
+	// neither.
+	JetStream string
+	// LameDuck makes the broker announce its end when it is told to end, and go
+	// between lameDuckGrace and lameDuckDuration later.
+	LameDuck bool
 	// CPUProfile is the file that a profile of the process is written to when
 	// it is told to end. "" is none.
 	CPUProfile string
@@ -113,12 +140,16 @@ func listen(name, addr string, o ServeOptions) (url string, stop func(), err err
 	}
 	switch name {
 	case Vigil:
-		if o.Cluster != "" {
-			return "", nil, fmt.Errorf("lab: serve %s: it knows no clusters", name)
+		if o.Cluster != "" || o.JetStream != "" {
+			return "", nil, fmt.Errorf("lab: serve %s: it knows no clusters, nor streams", name)
 		}
-		b, err := broker.Start(broker.Config{Host: host, Port: port, PingInterval: o.PingInterval})
+		b, err := broker.Start(broker.Config{Host: host, Port: port, PingInterval: o.PingInterval,
+			LameDuckGrace: lameDuckGrace, LameDuckDuration: lameDuckDuration})
 		if err != nil {
 			return "", nil, err
+		}
+		if o.LameDuck {
+			return b.URL(), func() { _ = b.LameDuck(context.Background()) }, nil
 		}
 		return b.URL(), func() { _ = b.Shutdown(context.Background()) }, nil
 	case NATSServer:
@@ -128,11 +159,15 @@ func listen(name, addr string, o ServeOptions) (url string, stop func(), err err
 }
 
 func listenNATS(host string, port int, o ServeOptions) (url string, stop func(), err error) {
-	options := &server.Options{Host: host, Port: port, PingInterval: o.PingInterval, NoSigs: true, NoLog: true}
+	options := &server.Options{Host: host, Port: port, PingInterval: o.PingInterval, NoSigs: true, NoLog: true,
+		LameDuckGracePeriod: lameDuckGrace, LameDuckDuration: lameDuckDuration}
 	if o.Cluster != "" {
 		if err := cluster(options, o); err != nil {
 			return "", nil, fmt.Errorf("lab: serve %s: %w", NATSServer, err)
 		}
+	}
+	if o.JetStream != "" {
+		options.JetStream, options.StoreDir = true, o.JetStream
 	}
 	s, err := server.NewServer(options)
 	if err != nil {
@@ -144,8 +179,39 @@ func listenNATS(host string, port int, o ServeOptions) (url string, stop func(),
 		s.Shutdown()
 		return "", nil, fmt.Errorf("lab: serve %s on %s:%d: not ready within %v; is the port in use?", NATSServer, host, port, startTimeout)
 	}
+	if o.JetStream != "" {
+		if err := addStream(s); err != nil {
+			s.Shutdown()
+			return "", nil, fmt.Errorf("lab: serve %s: stream: %w", NATSServer, err)
+		}
+	}
+	if o.LameDuck {
+		return s.ClientURL(), s.LameDuckShutdown, nil
+	}
 	return s.ClientURL(), s.Shutdown, nil
 }
+
+// addStream adds the stream for the lab's feed.
+func addStream(s *server.Server) error {
+	nc, err := nats.Connect("", nats.InProcessServer(s))
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	_, err = js.CreateStream(ctx, jetstream.StreamConfig{
+		Name: jetStream, Subjects: []string{subject}, Storage: jetstream.MemoryStorage, MaxBytes: streamBytes, Discard: jetstream.DiscardOld,
+	})
+	return err
+}
+
+// streamBytes bounds the stream.
+const streamBytes = 64 << 20
 
 // cluster makes a server a member of a cluster.
 func cluster(options *server.Options, o ServeOptions) error {

@@ -23,10 +23,14 @@ type stream struct {
 // streamBuffer holds the largest operation that the lab's feed can cause.
 const streamBuffer = 64 << 10
 
-// dialStream connects, sends text behind the CONNECT, and waits for the PONG
-// that confirms it.
+// dialStream connects as Go's dialer does, sends text behind the CONNECT, and
+// waits for the PONG that confirms it.
 func dialStream(ctx context.Context, addr, text string) (*stream, error) {
-	var dialer net.Dialer
+	return dialStreamWith(ctx, new(net.Dialer), addr, text)
+}
+
+// dialStreamWith is dialStream with a dialer of the caller's.
+func dialStreamWith(ctx context.Context, dialer *net.Dialer, addr, text string) (*stream, error) {
 	conn, err := dialer.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err
