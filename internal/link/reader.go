@@ -23,7 +23,7 @@ func (c *conn) read() {
 		if n > 0 {
 			c.in.got(n)
 			c.busy.Store(true)
-			c.lastCame = c.arrival.read(began, time.Now(), n == len(room))
+			c.lastCame = c.arrival.read(began, c.lastHeard(), n == len(room))
 			c.link.counters.inBytes.Add(int64(n))
 			continue
 		}
