@@ -46,6 +46,12 @@ func playAll(t *testing.T, start func(testing.TB, limits) *rival, styles ...styl
 				t.Run(s.name+"/"+how.String(), func(t *testing.T) {
 					t.Parallel()
 					r := brokers.take(s.config)
+					if r.name == "stock" && how == byByte && s.name == "carriage_return_in_arguments" {
+						// It takes one at the end of what it has read at once for the
+						// line's: what becomes of the next byte depends on the clock.
+						check(t, brokers.giveBack(s.config, r))
+						t.Skip("SKIP: nats-server takes the same bytes one way or another, as they happen to arrive")
+					}
 					s.play(t, r, how)
 					check(t, brokers.giveBack(s.config, r))
 				})
