@@ -49,8 +49,12 @@ func TestCongestedLink(t *testing.T) {
 			<-look.C
 			oldest = max(oldest, l.Status().PongAge)
 		}
-		if lost := l.diary.all(subscriber.EventLost); len(lost) > 0 {
-			t.Errorf("given up while messages came: %v", lost[0].Event)
+		for _, lost := range l.diary.all(subscriber.EventLost) {
+			if lost.Loss.Cause.Stale() {
+				t.Errorf("given up while messages came: %v", lost.Event)
+			} else { // nats-server may end a subscriber that is so far behind
+				t.Logf("ended by the broker: %v", lost.Event)
+			}
 		}
 		n := len(got.list(t)) - place
 		if n == 0 {
