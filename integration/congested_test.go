@@ -15,8 +15,9 @@ import (
 // A link of 1 Mbit/s that is offered four is no dead broker: whatever comes is
 // life, and a PONG that waits behind megabytes is told as such. nats.go, which
 // only counts PONGs, is beside it.
+//
+// It runs alone: the processes at both ends are to be in time.
 func TestCongestedLink(t *testing.T) {
-	t.Parallel()
 	length := 20 * time.Second
 	if *long {
 		length = time.Minute
@@ -25,7 +26,8 @@ func TestCongestedLink(t *testing.T) {
 		h := newFeedingHost(t, mode, broker, "numbers:1000") // each 2 ms: 4 Mbit/s
 		host, err := h.site.Host()
 		must(t, err)
-		l := listen(t, h, subscriber.Config{Heartbeat: heartbeat.Within(time.Second)})
+		beat := heartbeat.Within(time.Second)
+		l := listen(t, h, subscriber.Config{Heartbeat: beat})
 		got := l.collect(t, "numbers", "")
 		got.await(t, 10)
 		var stale atomic.Int64
@@ -50,13 +52,14 @@ func TestCongestedLink(t *testing.T) {
 			oldest = max(oldest, l.Status().PongAge)
 		}
 		for _, lost := range l.diary.all(subscriber.EventLost) {
-			if raceEnabled && lost.Loss.Cause.Stale() {
-				// The processes at both ends are late themselves then.
-				t.Logf("NOISE: given up while messages came: %v", lost.Event)
-			} else if lost.Loss.Cause.Stale() {
-				t.Errorf("given up while messages came: %v", lost.Event)
-			} else { // nats-server may end a subscriber that is so far behind
+			paused := starvation.between(lost.Loss.Evidence.LastHeard, lost.told)
+			switch {
+			case !lost.Loss.Cause.Stale(): // nats-server may end a subscriber that is so far behind
 				t.Logf("ended by the broker: %v", lost.Event)
+			case paused >= beat.Interval/2: // so may the broker's process have been
+				t.Logf("NOISE: this process got no CPU for %v: %v", paused, lost.Event)
+			default:
+				t.Errorf("given up while messages came: %v", lost.Event)
 			}
 		}
 		n := len(got.list(t)) - place
