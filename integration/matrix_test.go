@@ -27,14 +27,20 @@ func TestMatrix(t *testing.T) {
 	dir := t.TempDir()
 	page, table := filepath.Join(dir, "page.html"), filepath.Join(dir, "cells.csv")
 	contenders := []string{"vigil", "nats.go", "nats.go-1s", "none"}
-	p := start(t, nil, "vigil-lab", "matrix", "--quick", "--json", "--html", page, "--csv", table, "--contender", strings.Join(contenders, ","))
-	// Other packages' tests may keep the machine busy: whether promises are kept is
-	// judged where the matrix runs alone, by .ci/run.
-	switch status := p.status(t); {
-	case status == 1 && strings.Contains(p.err.String(), "promise was broken"):
-		t.Logf("NOISE: %s", &p.err)
-	case status != 0:
-		t.Errorf("exit status %d: %s", status, &p.err)
+	run := func() (p *program, kept bool) {
+		p = start(t, nil, "vigil-lab", "matrix", "--quick", "--json", "--html", page, "--csv", table, "--contender", strings.Join(contenders, ","))
+		status := p.status(t)
+		if kept = status == 0; !kept && !(status == 1 && strings.Contains(p.err.String(), "promise was broken")) {
+			t.Errorf("exit status %d: %s", status, &p.err)
+		}
+		return p, kept
+	}
+	p, kept := run()
+	if !kept { // other packages' tests may have kept the machine busy, but not twice
+		t.Logf("once more: %s", &p.err)
+		if p, kept = run(); !kept {
+			t.Errorf("promises were broken twice: %s", &p.err)
+		}
 	}
 	lines := p.out.lines()
 	tried := make(map[string]bool)
