@@ -1,6 +1,7 @@
 package link
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -153,6 +154,9 @@ func (l *Loss) Error() string {
 		if l.Err != nil {
 			return l.Cause.String() + ": " + l.Err.Error()
 		}
+	}
+	if early, ok := errors.AsType[*endBeforeInfo](l.Err); ok {
+		return l.Cause.String() + " " + early.Error()
 	}
 	return l.Cause.String()
 }

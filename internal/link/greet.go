@@ -39,8 +39,13 @@ func (l *Link) dial(ctx context.Context, s server, subscribe bool) (*conn, error
 		err = c.handshake()
 	}
 	if err == nil {
-		stage = l.beforeInfo()
-		err = c.awaitInfo()
+		stage = "connected, but no INFO came"
+		if l.mayWantTLSFirst() {
+			stage += ", as with a broker that wants TLS first,"
+		}
+		if err = c.awaitInfo(); err != nil && l.mayWantTLSFirst() {
+			err = &endBeforeInfo{err}
+		}
 	}
 	if err == nil {
 		stage = "INFO came, but the TLS handshake did not end"
@@ -90,15 +95,26 @@ func (l *Link) overdue(ctx context.Context, stage string) *Loss {
 	return &Loss{Cause: CauseTimeout, At: time.Now(), Err: fmt.Errorf("%s within %s", stage, seconds(l.cfg.AttemptTimeout))}
 }
 
-// beforeInfo is what an attempt says that gets no INFO.
-func (l *Link) beforeInfo() string {
+// mayWantTLSFirst reports whether a broker that says nothing may be waiting for
+// our handshake, while we wait for its INFO.
+func (l *Link) mayWantTLSFirst() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.pool.tls && !l.cfg.TLSFirst {
-		return "connected, but no INFO came, as with a broker that wants TLS first,"
-	}
-	return "connected, but no INFO came"
+	return l.pool.tls && !l.cfg.TLSFirst
 }
+
+// endBeforeInfo is the error of a transport that ended before INFO, where TLS is
+// wanted: a broker that waits for a handshake gives up when its own time for it is
+// over, which may be before ours is.
+type endBeforeInfo struct{ error }
+
+// Error says what may be the matter, to follow the cause.
+func (e *endBeforeInfo) Error() string {
+	return "before any INFO, as with a broker that wants TLS first"
+}
+
+// Unwrap returns the error of the transport.
+func (e *endBeforeInfo) Unwrap() error { return e.error }
 
 // awaitInfo reads the INFO with which every broker begins.
 func (c *conn) awaitInfo() error {

@@ -375,6 +375,34 @@ func TestTLSErrors(t *testing.T) {
 	}
 }
 
+// A broker that waits for the handshake, as we wait for its INFO, is said to,
+// whoever gives up first.
+func TestBrokerWantsTLSFirst(t *testing.T) {
+	for name, tc := range map[string]struct {
+		patience time.Duration // of the broker
+		want     string
+	}{
+		"we give up":  {time.Minute, "no answer: connected, but no INFO came, as with a broker that wants TLS first, within 2.00 s"},
+		"it gives up": {time.Second, "closed by peer before any INFO, as with a broker that wants TLS first"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t)
+				r.peer.script = func(c *peerConn) {
+					c.nc.SetDeadline(time.Now().Add(tc.patience))
+					tls.Server(c.nc, pki.New(t).Server("broker")).Handshake()
+				}
+				r.peer.start()
+				_, err := Connect(t.Context(), "tls://"+address, r.config(Config{}))
+				if err == nil || !strings.HasSuffix(err.Error(), tc.want) {
+					t.Errorf("%v\nwant %s", err, tc.want)
+				}
+				r.peer.stop()
+			})
+		})
+	}
+}
+
 // The heartbeat keeps its promise under TLS while the writer is stuck in a full
 // socket, and giving up does not wait for it.
 func TestFrozenUnderTLS(t *testing.T) {
