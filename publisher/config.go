@@ -95,6 +95,14 @@ type Config struct {
 	// asking every server once.
 	KeepTrying bool
 
+	// Context, when it ends, ends the connection as Close does, without waiting
+	// for anything. Nil is never.
+	Context context.Context
+
+	// GiveUpAfter bounds how long another connection is sought after a loss;
+	// then all ends, with a *GaveUpError. 0 is for ever.
+	GiveUpAfter time.Duration
+
 	// AttemptTimeout bounds one attempt to connect. 0 is 2 s.
 	AttemptTimeout time.Duration
 
@@ -126,7 +134,8 @@ func (c Config) link() link.Config {
 	return link.Config{
 		Name: c.Name, Heartbeat: c.Heartbeat, OnEvent: c.OnEvent, Logger: c.Logger, Dial: c.Dial,
 		AttemptTimeout: c.AttemptTimeout, RetryBase: c.RetryBase, RetryCap: c.RetryCap,
-		Auth: c.Auth, TLS: c.TLS, TLSFirst: c.TLSFirst, KeepTrying: c.KeepTrying, NoStandby: c.NoStandby, RoutedProbe: c.RoutedProbe,
+		Auth: c.Auth, TLS: c.TLS, TLSFirst: c.TLSFirst, KeepTrying: c.KeepTrying,
+		Context: c.Context, GiveUpAfter: c.GiveUpAfter, NoStandby: c.NoStandby, RoutedProbe: c.RoutedProbe,
 		OutBuffer: c.OutBuffer, AwayBuffer: c.AwayBuffer,
 		AwayAge: c.AwayAge, KeepUnconfirmed: c.KeepUnconfirmed, Resend: c.Confirmed,
 	}

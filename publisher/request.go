@@ -63,7 +63,7 @@ func (p *Publisher) RequestMsg(ctx context.Context, m *Msg) (*Msg, error) {
 	case <-ctx.Done():
 		return nil, fmt.Errorf("publisher: request %s: %w", m.Subject, ctx.Err())
 	case <-p.link.Done():
-		return nil, ErrClosed
+		return nil, p.link.Err()
 	}
 }
 

@@ -44,7 +44,9 @@ const (
 	// EventDropped: messages that Publish took will not be sent. Server, Dropped,
 	// Err.
 	EventDropped = link.EventDropped
-	// EventClosed: the end. Unconfirmed counts what was still to be sent.
+	// EventClosed: the end. Unconfirmed counts what was still to be sent; Err is
+	// what ended it: nil for Close, a *GaveUpError, the cause of Config.Context,
+	// or the error of a Connect that failed.
 	EventClosed = link.EventClosed
 )
 
@@ -137,6 +139,9 @@ type (
 	// ServerError: the broker said -ERR. It is Event.Err of a ServerError
 	// event. Text.
 	ServerError = link.ServerError
+	// GaveUpError: no broker was found for Config.GiveUpAfter. After, Attempts,
+	// Last.
+	GaveUpError = link.GaveUpError
 	// InterruptedError: the connection was lost during Flush. Loss.
 	InterruptedError = link.InterruptedError
 	// PayloadError: a message is larger than the broker takes. Size, Max.
@@ -147,7 +152,8 @@ type (
 
 // Errors on which callers branch.
 var (
-	// ErrClosed: Close was called.
+	// ErrClosed: Close was called, or the connection ended as it was told to.
+	// Then a *GaveUpError or the cause of Config.Context is wrapped beside it.
 	ErrClosed = link.ErrClosed
 	// ErrNoTLS: a broker offers no TLS, where TLS is demanded.
 	ErrNoTLS = link.ErrNoTLS

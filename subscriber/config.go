@@ -78,6 +78,14 @@ type Config struct {
 	// asking every server once.
 	KeepTrying bool
 
+	// Context, when it ends, ends the connection as Close does, without waiting
+	// for anything. Nil is never.
+	Context context.Context
+
+	// GiveUpAfter bounds how long another connection is sought after a loss;
+	// then all ends, with a *GaveUpError. 0 is for ever.
+	GiveUpAfter time.Duration
+
 	// AttemptTimeout bounds one attempt to connect, from dialling to confirmed
 	// subscriptions. 0 is 2 s.
 	AttemptTimeout time.Duration
@@ -112,7 +120,8 @@ func (c Config) link() link.Config {
 	return link.Config{
 		Name: c.Name, Heartbeat: c.Heartbeat, OnEvent: c.OnEvent, Logger: c.Logger, Dial: c.Dial,
 		AttemptTimeout: c.AttemptTimeout, RetryBase: c.RetryBase, RetryCap: c.RetryCap,
-		Auth: c.Auth, TLS: c.TLS, TLSFirst: c.TLSFirst, KeepTrying: c.KeepTrying, NoStandby: c.NoStandby, RoutedProbe: c.RoutedProbe, NoEcho: c.NoEcho,
+		Auth: c.Auth, TLS: c.TLS, TLSFirst: c.TLSFirst, KeepTrying: c.KeepTrying,
+		Context: c.Context, GiveUpAfter: c.GiveUpAfter, NoStandby: c.NoStandby, RoutedProbe: c.RoutedProbe, NoEcho: c.NoEcho,
 	}
 }
 

@@ -59,7 +59,7 @@ func (s *Subscription) handOver() {
 	p.release(in.blocks)
 	in.batch, in.blocks = emptied(in.batch), emptied(in.blocks)
 	if in.came >= s.opts.max {
-		s.end()
+		s.end(nil)
 	}
 }
 

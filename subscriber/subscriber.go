@@ -55,7 +55,7 @@ func Connect(ctx context.Context, url string, cfg Config) (*Subscriber, error) {
 	s := &Subscriber{cfg: cfg, patience: newPatience(cfg.Heartbeat.Bound()), subs: make(map[*Subscription]struct{})}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	lc := cfg.link()
-	lc.AfterRead = s.handOver
+	lc.AfterRead, lc.OnEnd = s.handOver, s.ended
 	var err error
 	if s.link, err = link.Connect(ctx, url, lc); err != nil {
 		s.cancel()
@@ -230,6 +230,13 @@ func (s *Subscriber) Drain(ctx context.Context) error {
 		err = closeErr
 	}
 	return err
+}
+
+// ended ends every loop, after the messages that wait, since no more will come.
+func (s *Subscriber) ended(why error) {
+	for _, sub := range s.all() {
+		sub.end(why)
+	}
 }
 
 // Close closes the connection and ends every loop with ErrClosed. Messages that

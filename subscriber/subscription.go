@@ -163,13 +163,13 @@ func (s *Subscription) tellDropped(n int64) {
 // handed out; Drain also waits for those under way and until all are handled.
 func (s *Subscription) Unsubscribe() error {
 	err := s.subscriber.link.Unsubscribe(s.sid, 0)
-	s.end()
+	s.end(nil)
 	return err
 }
 
-// end lets the consumers finish.
-func (s *Subscription) end() {
-	s.pending.end(true, nil)
+// end lets the consumers finish what waits, and then tells them why.
+func (s *Subscription) end(why error) {
+	s.pending.end(true, why)
 	s.drops.end()
 	if s.pending.isFinished() {
 		s.subscriber.forget(s)
@@ -199,7 +199,7 @@ func (s *Subscription) Drain(ctx context.Context) error {
 // or ctx ends. It returns how many messages are left.
 func (s *Subscription) settle(ctx context.Context) int {
 	_ = s.subscriber.link.Unsubscribe(s.sid, 0) // closed: then nothing is left to end
-	s.end()
+	s.end(nil)
 	select {
 	case <-s.pending.finished:
 		return 0

@@ -44,7 +44,9 @@ const (
 	EventPromise = link.EventPromise
 	// EventDropped: of publishers only.
 	EventDropped = link.EventDropped
-	// EventClosed: the end. Unconfirmed counts what was still to be sent.
+	// EventClosed: the end. Unconfirmed counts what was still to be sent; Err is
+	// what ended it: nil for Close, a *GaveUpError, the cause of Config.Context,
+	// or the error of a Connect that failed.
 	EventClosed = link.EventClosed
 )
 
@@ -138,6 +140,9 @@ type (
 	// ServerError: the broker said -ERR. It is Event.Err of a ServerError
 	// event. Text.
 	ServerError = link.ServerError
+	// GaveUpError: no broker was found for Config.GiveUpAfter. After, Attempts,
+	// Last.
+	GaveUpError = link.GaveUpError
 	// InterruptedError: the connection was lost during Flush. Loss.
 	InterruptedError = link.InterruptedError
 	// PayloadError: a reply is larger than the broker takes. Size, Max.
@@ -146,7 +151,8 @@ type (
 
 // Errors on which callers branch.
 var (
-	// ErrClosed: Close was called.
+	// ErrClosed: Close was called, or the connection ended as it was told to.
+	// Then a *GaveUpError or the cause of Config.Context is wrapped beside it.
 	ErrClosed = link.ErrClosed
 	// ErrNoTLS: a broker offers no TLS, where TLS is demanded.
 	ErrNoTLS = link.ErrNoTLS

@@ -71,17 +71,20 @@ func classify(hb heartbeat.Evidence, tcp TCPEvidence) Cause {
 		asked = hb.Silence - hb.FirstProbe.Sub(hb.LastHeard)
 	}
 	acknowledged := tcp.SinceAck <= asked+ackSlack
+	// A window that is closed for longer than a moment, as one is whenever a
+	// reader is slower than we are, has been probed: that counts as back-off.
+	closed := tcp.ZeroWindow && tcp.Backoff > 0
 	switch {
 	// A living kernel leaves one window probe in a row unacknowledged at most:
 	// Linux acknowledges them twice a second and not more often.
-	case tcp.ZeroWindow && tcp.Probes < 2 && tcp.SinceAck+ackSlack < hb.Silence:
+	case closed && tcp.Probes < 2 && tcp.SinceAck+ackSlack < hb.Silence:
 		return CauseNotReading
 	case tcp.Unacked > 0 && (tcp.Backoff > 0 || tcp.Retransmits > 0):
 		if tcp.Arrived > 0 && !acknowledged {
 			return CauseUnheard
 		}
 		return CauseHostGone
-	case acknowledged && !tcp.ZeroWindow:
+	case acknowledged && !closed:
 		return CauseFrozen
 	case tcp.Unacked > 0 || tcp.ZeroWindow:
 		return CauseHostGone

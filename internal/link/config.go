@@ -108,6 +108,19 @@ type Config struct {
 	// asking every server once.
 	KeepTrying bool
 
+	// Context, when it ends, ends the link as Close does, but for what Close
+	// returns: EventClosed tells what is left behind. Nil is never.
+	Context context.Context
+
+	// GiveUpAfter bounds how long another connection is sought after a loss;
+	// then the link ends, with a *GaveUpError. 0 is for ever.
+	GiveUpAfter time.Duration
+
+	// OnEnd is called once if the link ended, but not by Close, with the error
+	// that its methods return from then on, before EventClosed. No message comes
+	// any more. It must not block, nor call Close. Nil is nothing.
+	OnEnd func(error)
+
 	// OutBuffer bounds the bytes that wait for the socket while connected;
 	// publishers wait when it is full. 0 is DefaultOutBuffer.
 	OutBuffer int
@@ -178,6 +191,9 @@ func (c Config) withDefaults() Config {
 	if c.slept == nil {
 		c.slept = suspended
 	}
+	if c.OnEnd == nil {
+		c.OnEnd = func(error) {}
+	}
 	if c.AfterRead == nil {
 		c.AfterRead = func() {}
 	}
@@ -216,6 +232,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("link: config: RoutedProbe is %v, the smallest possible is %v, or 0 for none", c.RoutedProbe, minRoutedProbe)
 	case c.RoutedProbe > 0 && c.NoEcho:
 		return errors.New("link: config: RoutedProbe and NoEcho exclude each other: the probe is an echo")
+	case c.GiveUpAfter < 0:
+		return fmt.Errorf("link: config: GiveUpAfter is %v, it must be positive, or 0 for never", c.GiveUpAfter)
 	case c.AwayAge < 0:
 		return fmt.Errorf("link: config: AwayAge is %v, it must be positive, or 0 for ever", c.AwayAge)
 	case c.KeepUnconfirmed != 0 && c.KeepUnconfirmed < minKeep:

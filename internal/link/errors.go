@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Errors on which callers branch.
 var (
-	// ErrClosed: Close was called.
+	// ErrClosed: Close was called, or the connection ended as it was told to.
+	// Then a *GaveUpError or the cause of Config.Context is wrapped beside it.
 	ErrClosed = errors.New("link: closed")
 	// ErrAwayBufferFull: there is no connection and the buffer for that time
 	// is full. The message was not taken.
@@ -59,6 +61,25 @@ func explain(err error) string {
 	}
 	return loss.Error()
 }
+
+// GaveUpError says that no broker was found for as long as Config.GiveUpAfter.
+type GaveUpError struct {
+	After    time.Duration // since the loss
+	Attempts int           // made since then
+	Last     error         // why the last of them failed, nil if none did
+}
+
+// Error returns the numbers and the last reason.
+func (e *GaveUpError) Error() string {
+	text := fmt.Sprintf("no broker found for %s (%s)", seconds(e.After), count(int64(e.Attempts), "attempt"))
+	if e.Last != nil {
+		text += "; the last: " + explain(e.Last)
+	}
+	return text
+}
+
+// Unwrap returns Last.
+func (e *GaveUpError) Unwrap() error { return e.Last }
 
 // PayloadError says that a message is larger than the broker takes. It was not
 // sent.

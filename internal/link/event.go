@@ -46,7 +46,9 @@ const (
 	// ErrTooOld, or a *PayloadError or ErrNoHeaders when the broker takes less
 	// than the one before. Server, Dropped, Err.
 	EventDropped
-	// EventClosed: the end. Unconfirmed counts what was still to be sent.
+	// EventClosed: the end. Unconfirmed counts what was still to be sent; Err is
+	// what ended it: nil for Close, a *GaveUpError, the cause of Config.Context,
+	// or the error of a Connect that failed.
 	EventClosed
 )
 
@@ -182,6 +184,9 @@ func (e Event) String() string {
 			fmt.Fprintf(&b, ": %s: kept again: a dead peer is found within %s", e.Server, seconds(e.Promise.Bound))
 		}
 	case EventClosed:
+		if e.Err != nil {
+			fmt.Fprintf(&b, ": %v", e.Err)
+		}
 		e.writeUnconfirmed(&b)
 	}
 	if e.Missed > 0 {

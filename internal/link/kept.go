@@ -130,21 +130,19 @@ func (l *Link) askForRoom() {
 }
 
 // expire drops what has been waiting for a connection for longer than AwayAge,
-// and tells so. It is called before each attempt, and before anything is sent.
-// Chunks go whole: a message is dropped up to an eighth of AwayAge late, never
-// early.
+// and tells so. It is called before each attempt, before another message is
+// taken, and before anything is sent. Chunks go whole: a message is dropped up to
+// an eighth of AwayAge late, never early. mu is held.
 func (l *Link) expire(now time.Time) {
 	age := l.cfg.AwayAge
 	if age <= 0 {
 		return
 	}
-	l.mu.Lock()
 	dropped := l.out.dropWhile(func(c *chunk) bool {
 		return !c.since.IsZero() && now.Sub(c.since) > age+age/agingSteps
 	})
 	l.out.wait(now) // PINGs that were among them
 	l.tellDropped(dropped, now, ErrTooOld)
-	l.mu.Unlock()
 }
 
 // dropUnfit drops what was taken for another broker and this one does not take:

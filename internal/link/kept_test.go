@@ -255,6 +255,28 @@ func TestAwayAge(t *testing.T) {
 	})
 }
 
+// What is too old makes room for what is not.
+func TestAwayAgeMakesRoom(t *testing.T) {
+	const age = time.Second
+	bubble(t, Config{AwayAge: age, AwayBuffer: 100, RetryBase: time.Hour, RetryCap: time.Hour, NoStandby: true}, func(r *rig) {
+		r.net.Vanish(address)
+		time.Sleep(5 * time.Second)
+		full := func() bool {
+			return errors.Is(r.link.Publish(r.t.Context(), "s", "", nil, make([]byte, 60)), ErrAwayBufferFull)
+		}
+		if full() || !full() {
+			t.Fatal("one message fits, two do not")
+		}
+		time.Sleep(2 * age)
+		if full() {
+			t.Error("what is too old takes room")
+		}
+		if n := r.link.Stats().Dropped.Messages; n != 1 {
+			t.Errorf("%d messages dropped, want the first", n)
+		}
+	})
+}
+
 // What fills more than a chunk at once grows old as well.
 func TestAwayAgeOfMuch(t *testing.T) {
 	const age = 8 * time.Second
@@ -281,6 +303,7 @@ func TestAwayAgeOfMuch(t *testing.T) {
 func TestAwayAgeBehindAPing(t *testing.T) {
 	l := newLink([]server{{address: address}}, Config{AwayAge: time.Minute}.withDefaults())
 	defer l.end()
+	defer l.shut(nil)
 	now := time.Now()
 	for i := range 3 {
 		if err := l.Publish(t.Context(), "s", "", nil, nil); err != nil {

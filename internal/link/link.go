@@ -2,6 +2,7 @@ package link
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"log/slog"
 	"math/rand/v2"
@@ -23,8 +24,9 @@ type Link struct {
 	backoff backoff
 	events  *eventHub
 	onEvent *eventQueue     // the queue of the goroutine that calls OnEvent
-	ctx     context.Context // ends with Close
+	ctx     context.Context // ends when the end begins
 	cancel  context.CancelFunc
+	release func() bool   // lets go of Config.Context
 	done    chan struct{} // closed when every goroutine but the events' ended
 	told    chan struct{} // closed when the events' goroutine ended
 
@@ -38,7 +40,9 @@ type Link struct {
 	state      State
 	since      time.Time
 	changed    chan struct{} // closed and renewed when room or state changed; nil if nobody waits
-	closing    bool
+	closing    bool          // the end has begun
+	why        error         // what ended it, nil for Close
+	left       UnsentError   // what was left behind when it began, until Close has told
 	pool       pool
 	subs       registry
 	routed     routed
@@ -84,6 +88,7 @@ func Connect(ctx context.Context, servers string, cfg Config) (*Link, error) {
 	l := newLink(list, cfg)
 	c, err := l.connectFirst(ctx)
 	if err != nil {
+		l.shut(err)
 		l.end()
 		return nil, err
 	}
@@ -109,6 +114,11 @@ func newLink(servers []server, cfg Config) *Link {
 	}
 	l.pool.tls = l.pool.tls || cfg.TLS != nil
 	l.ctx, l.cancel = context.WithCancel(context.Background())
+	l.release = func() bool { return true }
+	if ctx := cfg.Context; ctx != nil {
+		// Ends at once; end keeps it from being started later.
+		l.release = context.AfterFunc(ctx, func() { l.shut(context.Cause(ctx)) })
+	}
 	l.out.spare = cfg.KeepUnconfirmed / chunkSize
 	if cfg.RoutedProbe > 0 {
 		l.startRouted()
@@ -135,44 +145,77 @@ func (l *Link) tell() {
 
 // Close closes the connection, ends and waits for every goroutine, and tells
 // Closed as the last event. What Publish took and no PONG confirmed is
-// returned as an *UnsentError: call Flush first to leave nothing behind. A
-// second Close returns nil when the first has finished.
+// returned as an *UnsentError: call Flush first to leave nothing behind. After an
+// end that Config.Context or GiveUpAfter brought, the first Close returns what was
+// left behind then. Any other returns nil when the end is over.
 //
 // Close may be called from OnEvent; then it does not wait for OnEvent. It must
 // not be called from a subscription's handler.
 func (l *Link) Close() error {
-	l.mu.Lock()
-	first := !l.closing
-	l.closing = true
-	left := UnsentError{Queued: l.out.tally}
-	if l.conn != nil {
-		left.Unconfirmed = l.conn.ledger.unconfirmed()
-	}
-	l.mu.Unlock()
-	l.cancel()
+	l.shut(nil)
 	<-l.done
 	if !l.events.isBusy(l.onEvent) {
 		<-l.told
 	}
-	if first && left != (UnsentError{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	left := l.left
+	l.left = UnsentError{}
+	if left != (UnsentError{}) {
 		return &left
 	}
 	return nil
 }
 
-// end makes the link closed: nothing can be sent any more and no goroutine of
-// a connection is left.
-func (l *Link) end() {
+// shut begins the end, of which why is the reason, nil for Close.
+func (l *Link) shut(why error) {
 	l.mu.Lock()
-	l.closing = true
+	defer l.mu.Unlock()
+	if l.closing {
+		return
+	}
+	l.closing, l.why = true, why
+	l.left = UnsentError{Queued: l.out.tally}
+	if l.conn != nil {
+		l.left.Unconfirmed = l.conn.ledger.unconfirmed()
+	}
+	l.cancel()
+}
+
+// closed returns ErrClosed, with the reason if it was not Close. mu is held.
+func (l *Link) closed() error {
+	if l.why == nil {
+		return ErrClosed
+	}
+	return fmt.Errorf("%w: %w", ErrClosed, l.why)
+}
+
+// Err returns nil while the link is open, and then ErrClosed, which wraps why if
+// it was not Close that ended it.
+func (l *Link) Err() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closing {
+		return nil
+	}
+	return l.closed()
+}
+
+// end makes the link closed: nothing can be sent any more and no goroutine of
+// a connection is left. The end has begun.
+func (l *Link) end() {
+	l.release()
+	l.mu.Lock()
 	l.setState(StateClosed, time.Now())
-	left := l.out.tally
+	left, why := l.out.tally, l.why
 	for _, p := range l.out.keepMessages() { // of a Flush that a lame duck left to the next one
-		tellPing(p.done, ErrClosed)
+		tellPing(p.done, l.closed())
 	}
 	l.mu.Unlock()
-	l.cancel()
-	l.events.emit(Event{Kind: EventClosed, At: time.Now(), Unconfirmed: left})
+	if why != nil {
+		l.cfg.OnEnd(fmt.Errorf("%w: %w", ErrClosed, why))
+	}
+	l.events.emit(Event{Kind: EventClosed, At: time.Now(), Unconfirmed: left, Err: why})
 	close(l.done)
 }
 

@@ -100,6 +100,41 @@ func TestLameDuckIsLeftWithoutADeafWindow(t *testing.T) {
 	})
 }
 
+// A lame duck that goes on delivering, but never confirms, holds nobody up for
+// longer than an attempt may take.
+func TestLameDuckThatNeverConfirms(t *testing.T) {
+	inCluster(t, Config{}, func(c *cluster) {
+		c.peer.mu.Lock()
+		c.peer.conns[0].mute = true
+		c.peer.mu.Unlock()
+		c.peer.conn(0).send(`INFO {"headers":true,"ldm":true,"connect_urls":["broker:4222","other:4222"]}` + "\r\n")
+		time.Sleep(time.Second) // left, not yet gone
+		c.publish("x")
+		flushed := make(chan time.Time, 1)
+		go func() {
+			if err := c.link.Flush(c.t.Context()); err == nil {
+				flushed <- time.Now()
+			}
+			close(flushed)
+		}()
+		start := time.Now()
+		for n := range 100 {
+			c.send(n)
+			time.Sleep(50 * time.Millisecond)
+		}
+		if at, ok := <-flushed; ok && at.Sub(start) > DefaultAttemptTimeout {
+			t.Errorf("flushed after %v", at.Sub(start))
+		}
+		if got, err := c.other.conn(0).payloads(); err != nil || !slices.Equal(got, []string{"x"}) {
+			t.Errorf("the other server got %q, %v", got, err)
+		}
+		c.wantKinds("left at last", "connected, lame duck, lost, resumed")
+		if e := c.last(EventLost); e.Loss.Cause != CauseTimeout || !strings.Contains(e.String(), "a lame duck, told that it is left, and no PONG within 2.00 s") {
+			t.Errorf("event %v", e)
+		}
+	})
+}
+
 // Subscriptions made and ended while moving are in effect afterwards.
 func TestSubscribeWhileMoving(t *testing.T) {
 	inCluster(t, Config{}, func(c *cluster) {

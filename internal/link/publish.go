@@ -27,6 +27,9 @@ func (l *Link) Publish(ctx context.Context, subject, reply string, header, paylo
 	}
 	n := len(subject) + len(reply) + len(header) + len(payload) + pubOverhead
 	l.mu.Lock()
+	if age := l.cfg.AwayAge; age > 0 && !l.established() {
+		l.expire(time.Now()) // makes room
+	}
 	for {
 		room, err := l.room(n, int64(len(header)+len(payload)), len(header) > 0)
 		if err != nil {
@@ -65,8 +68,8 @@ const agingSteps = 8
 // payload, can be taken now. False without an error means wait. mu is held.
 func (l *Link) room(n int, size int64, header bool) (bool, error) {
 	switch {
-	case l.state == StateClosed || l.closing:
-		return false, ErrClosed
+	case l.closing:
+		return false, l.closed()
 	case size > maxInbound:
 		return false, &PayloadError{size, maxInbound}
 	case l.maxPayload > 0 && size > l.maxPayload:
@@ -99,9 +102,10 @@ func (l *Link) wakeWriter() {
 func (l *Link) Flush(ctx context.Context) error {
 	l.mu.Lock()
 	for !l.established() || l.closing {
-		if l.state == StateClosed || l.closing {
+		if l.closing {
+			err := l.closed()
 			l.mu.Unlock()
-			return ErrClosed
+			return err
 		}
 		changed := l.change()
 		l.mu.Unlock()
@@ -132,8 +136,8 @@ func (l *Link) Flush(ctx context.Context) error {
 func (l *Link) Subscribe(subject, queue string, handler func(*wire.Op)) (sid string, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.state == StateClosed || l.closing {
-		return "", ErrClosed
+	if l.closing {
+		return "", l.closed()
 	}
 	s := l.subs.add(subject, queue, handler)
 	l.control(func(dst []byte) []byte { return wire.AppendSub(dst, subject, queue, s.sid) })
@@ -146,8 +150,8 @@ func (l *Link) Subscribe(subject, queue string, handler func(*wire.Op)) (sid str
 func (l *Link) Unsubscribe(sid string, max int64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.state == StateClosed || l.closing {
-		return ErrClosed
+	if l.closing {
+		return l.closed()
 	}
 	s := l.subs.bySID[sid]
 	if s == nil {
@@ -176,8 +180,8 @@ func (l *Link) Unsubscribe(sid string, max int64) error {
 func (l *Link) Retire(sid string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.state == StateClosed || l.closing {
-		return ErrClosed
+	if l.closing {
+		return l.closed()
 	}
 	if s := l.subs.bySID[sid]; s != nil && !s.retired {
 		s.retired = true

@@ -1,12 +1,14 @@
 package link
 
 import (
+	"context"
+	"fmt"
 	"slices"
 	"time"
 )
 
 // supervise is the supervisor: it waits for the loss of a connection, accounts
-// for it and brings up another one, for ever. It ends with Close.
+// for it and brings up another one. It ends when the end of the link has begun.
 func (l *Link) supervise(c *conn) {
 	defer l.end()
 	trouble := l.base // since when there is no connection that lasted
@@ -41,7 +43,6 @@ func (l *Link) supervise(c *conn) {
 			deafFrom = deafTo // subscribed before the other was left
 		}
 		c = next
-		l.expire(c.confirmedAt)
 		l.attach(c, Event{Kind: EventResumed, At: c.confirmedAt, Server: c.server.String(), Attempt: tries,
 			DeafFrom: deafFrom, DeafTo: deafTo, Unconfirmed: unconfirmed, Loss: lost.loss, PeerHeard: c.peerHeard()})
 		if moved {
@@ -76,7 +77,8 @@ func (l *Link) succeed(spare *conn, moved bool) (*conn, time.Time) {
 func (l *Link) attend(c *conn, trouble time.Time) (next *conn, moved bool) {
 	var second *standby
 	var away *move
-	var elsewhere chan *conn // of away, until it was received from
+	var elsewhere chan *conn     // of away, until it was received from
+	var overdue <-chan time.Time // since c was left
 	for {
 		select {
 		case <-c.gone:
@@ -100,8 +102,11 @@ func (l *Link) attend(c *conn, trouble time.Time) (next *conn, moved bool) {
 			away, elsewhere = nil, nil
 			if next != nil {
 				l.leave(c)
+				overdue = time.After(l.cfg.AttemptTimeout)
 			}
 			continue
+		case <-overdue: // meanwhile nothing is sent
+			c.giveUp(&Loss{Cause: CauseTimeout, Err: fmt.Errorf("a lame duck, told that it is left, and no PONG within %s", seconds(l.cfg.AttemptTimeout))})
 		}
 		break
 	}
@@ -117,27 +122,37 @@ func (l *Link) attend(c *conn, trouble time.Time) (next *conn, moved bool) {
 }
 
 // reconnect tries until a server answers and returns the connection and the
-// number of attempts it took, or nil after Close. since is when the trouble
-// began.
+// number of attempts it took, or nil when the end has begun. since is when the
+// trouble began.
 func (l *Link) reconnect(since time.Time) (*conn, int) {
+	ctx, cancel := l.ctx, context.CancelFunc(func() {})
+	if l.cfg.GiveUpAfter > 0 {
+		ctx, cancel = context.WithTimeout(l.ctx, l.cfg.GiveUpAfter)
+	}
+	defer cancel()
 	var failed error
 	var took time.Duration
 	for tries := 1; ; tries++ {
 		l.mu.Lock()
 		s := l.pool.next()
 		wait := l.backoff.wait(time.Since(since), took, l.rng)
+		l.expire(time.Now())
 		l.mu.Unlock()
 		l.tellRetry(s, tries, wait, failed)
-		l.expire(time.Now())
-		if pause(l.ctx, wait) != nil {
+		if pause(ctx, wait) != nil {
+			l.shut(&GaveUpError{After: l.cfg.GiveUpAfter, Attempts: tries - 1, Last: failed})
 			return nil, 0
 		}
 		start := time.Now()
-		c, err := l.dial(l.ctx, s, true)
+		c, err := l.dial(ctx, s, true)
 		if err == nil {
 			return c, tries
 		}
-		if l.ctx.Err() != nil {
+		if ctx.Err() != nil {
+			if failed == nil {
+				failed = err
+			}
+			l.shut(&GaveUpError{After: l.cfg.GiveUpAfter, Attempts: tries, Last: failed})
 			return nil, 0
 		}
 		failed, took = err, time.Since(start)
@@ -154,6 +169,7 @@ func (l *Link) attach(c *conn, told Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.takeInfo(c, c.info)
+	l.expire(c.confirmedAt)
 	l.dropUnfit(c.confirmedAt)
 	l.out.served()
 	if len(l.toldHello) > 0 {
