@@ -26,7 +26,8 @@ import (
 // that are equal to the byte: since the PONG, and for what came in the first half
 // of the overlap, since before it. A copy that comes behind the last PONG, or later
 // than half of the overlap after its like, is delivered twice. Queue groups have no
-// copies.
+// copies; but what a route carries to the lame duck for a member that has just
+// been ended there, nats-server passes over, and no client can help that.
 
 // holder keeps what a connection is delivered until it may deliver.
 type holder struct {
