@@ -51,6 +51,9 @@ type Msg = link.Message
 // answered, unless Config.KeepTrying is set.
 func Connect(ctx context.Context, url string, cfg Config) (*Publisher, error) {
 	cfg = cfg.withDefaults()
+	if err := subject.Check(cfg.InboxPrefix); err != nil {
+		return nil, fmt.Errorf("publisher: config: InboxPrefix: %w", err)
+	}
 	l, err := link.Connect(ctx, url, cfg.link())
 	if err != nil {
 		return nil, err

@@ -16,7 +16,7 @@ import (
 const maxWaiting = 1 << 20
 
 // inbox receives the replies to all requests of a connection, with one
-// subscription to "_INBOX.<random>.*".
+// subscription to "_INBOX.<random>.*", or another prefix.
 type inbox struct {
 	mu sync.Mutex
 
@@ -30,6 +30,7 @@ type inbox struct {
 type waiter struct {
 	reply string // the subject
 	got   chan<- answer
+	many  bool // more than one is expected
 }
 
 // answer is a reply or why there is none.
@@ -49,7 +50,7 @@ func (p *Publisher) Request(ctx context.Context, to string, data []byte) (*Msg, 
 // RequestMsg is Request with a header. m.Reply is not used.
 func (p *Publisher) RequestMsg(ctx context.Context, m *Msg) (*Msg, error) {
 	got := make(chan answer, 1)
-	reply, err := p.expect(got)
+	reply, err := p.expect(got, false)
 	if err != nil {
 		return nil, err
 	}
@@ -69,12 +70,12 @@ func (p *Publisher) RequestMsg(ctx context.Context, m *Msg) (*Msg, error) {
 
 // expect registers a request, and the subscription before the first one. It
 // returns the subject for the reply.
-func (p *Publisher) expect(got chan<- answer) (reply string, err error) {
+func (p *Publisher) expect(got chan<- answer, many bool) (reply string, err error) {
 	b := &p.inbox
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.prefix == "" {
-		prefix := "_INBOX." + rand.Text() + "."
+		prefix := p.cfg.InboxPrefix + "." + rand.Text() + "."
 		if _, err := p.link.Subscribe(prefix+"*", "", b.receive); err != nil {
 			return "", err
 		}
@@ -86,7 +87,7 @@ func (p *Publisher) expect(got chan<- answer) (reply string, err error) {
 	b.last++
 	var room [64]byte // keeps what is put together off the heap
 	reply = string(strconv.AppendUint(append(room[:0], b.prefix...), b.last, 36))
-	b.waiting[reply[len(b.prefix):]] = waiter{reply, got}
+	b.waiting[reply[len(b.prefix):]] = waiter{reply, got, many}
 	return reply, nil
 }
 
@@ -102,10 +103,18 @@ func (b *inbox) receive(op *wire.Op) {
 	token := op.Subject[bytes.LastIndexByte(op.Subject, '.')+1:]
 	b.mu.Lock()
 	w := b.waiting[string(token)]
-	delete(b.waiting, string(token))
+	if !w.many {
+		delete(b.waiting, string(token))
+	}
 	b.mu.Unlock()
-	if w.got != nil {
-		w.got <- answerOf(op, w.reply) // has room: it is in the map only once
+	if w.got == nil {
+		return
+	}
+	select {
+	case w.got <- answerOf(op, w.reply): // one for one has room
+	default:
+		b.forget(w.reply)
+		close(w.got) // nobody else sends
 	}
 }
 

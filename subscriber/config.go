@@ -56,8 +56,13 @@ type Config struct {
 	// RoutedProbe is how often a message is published to an inbox of one's own,
 	// to see that the broker not only answers but delivers; two in a row that
 	// do not come back end the connection. 0 is never, 10 ms the shortest. It
-	// needs the permission to publish and subscribe to "_INBOX.>".
+	// needs the permission to publish and subscribe below InboxPrefix.
 	RoutedProbe time.Duration
+
+	// InboxPrefix is what the subjects begin with that are made for routed
+	// probes, for accounts in which each user may subscribe below a prefix
+	// of its own. Empty is "_INBOX".
+	InboxPrefix string
 
 	// Auth says who the client is to brokers whose URL does not: auth.Password,
 	// auth.Credentials and others. It is asked at each attempt, so that renewed
@@ -104,6 +109,9 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
+	if c.InboxPrefix == "" {
+		c.InboxPrefix = link.DefaultInboxPrefix
+	}
 	if c.Heartbeat == nil {
 		c.Heartbeat = heartbeat.Default()
 	}
@@ -121,7 +129,7 @@ func (c Config) link() link.Config {
 		Name: c.Name, Heartbeat: c.Heartbeat, OnEvent: c.OnEvent, Logger: c.Logger, Dial: c.Dial,
 		AttemptTimeout: c.AttemptTimeout, RetryBase: c.RetryBase, RetryCap: c.RetryCap,
 		Auth: c.Auth, TLS: c.TLS, TLSFirst: c.TLSFirst, KeepTrying: c.KeepTrying,
-		Context: c.Context, GiveUpAfter: c.GiveUpAfter, NoStandby: c.NoStandby, RoutedProbe: c.RoutedProbe, NoEcho: c.NoEcho,
+		Context: c.Context, GiveUpAfter: c.GiveUpAfter, NoStandby: c.NoStandby, RoutedProbe: c.RoutedProbe, InboxPrefix: c.InboxPrefix, NoEcho: c.NoEcho,
 	}
 }
 

@@ -55,6 +55,14 @@
 //   - Nothing is dropped silently. What was dropped for want of room is counted
 //     in [Stats], and every such message is told with an EventSlowConsumer.
 //
+// # The end
+//
+// Close ends a Subscriber, and Drain does when everything was handled. So does,
+// if they are set, the end of Config.Context, and a loss that lasted for
+// Config.GiveUpAfter. Then what has arrived is still handed out, and every loop
+// and call says why: errors.Is(err, ErrClosed), and beside it a [GaveUpError] or
+// the context's cause. The last event is EventClosed, with the same reason.
+//
 // # Forms
 //
 //	in a loop       for msg, err := range s.Messages(ctx)

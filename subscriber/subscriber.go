@@ -52,6 +52,9 @@ type Subscriber struct {
 // answered, unless Config.KeepTrying is set.
 func Connect(ctx context.Context, url string, cfg Config) (*Subscriber, error) {
 	cfg = cfg.withDefaults()
+	if err := subject.Check(cfg.InboxPrefix); err != nil {
+		return nil, fmt.Errorf("subscriber: config: InboxPrefix: %w", err)
+	}
 	s := &Subscriber{cfg: cfg, patience: newPatience(cfg.Heartbeat.Bound()), subs: make(map[*Subscription]struct{})}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	lc := cfg.link()

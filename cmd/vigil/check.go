@@ -179,7 +179,7 @@ func (f *checkFlags) check(ctx context.Context, conn connection) (r result, err 
 		r.took = append(r.took, timing{name: "kernel_rtt", help: "Round-trip time that the kernel measures", took: tcp.RTT})
 	}
 
-	took, err := toOurselves(ctx, conn, sub, cmp.Or(f.InboxPrefix, "_INBOX"))
+	took, err := toOurselves(ctx, conn, sub, cmp.Or(conn.inboxes, "_INBOX"))
 	if err != nil {
 		r.note(statusCritical, "a message to ourselves: "+err.Error())
 		return r, nil

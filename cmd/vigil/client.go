@@ -46,6 +46,7 @@ func (f *clientFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.Key, "tlskey", "", "`file` with its key ($NATS_KEY)")
 	flags.StringVar(&f.CA, "tlsca", "", "`file` with the CAs to trust ($NATS_CA)")
 	flags.BoolVar(&f.TLSFirst, "tlsfirst", false, "do the TLS handshake before the broker says a word")
+	flags.StringVar(&f.InboxPrefix, "inbox-prefix", "", "what the subjects for replies begin with ($NATS_INBOX_PREFIX, default _INBOX)")
 	flags.StringVar(&f.within, "within", "2s", `notice a vanished broker within this `+"`time`"+`; "lesson" is the lesson's 10 s + 3 × 3 s`)
 	for _, name := range []string{"creds", "nkey", "tlscert", "tlskey", "tlsca"} {
 		_ = cmd.MarkFlagFilename(name) // the flag is there
@@ -68,6 +69,7 @@ type connection struct {
 	auth      auth.Method
 	tls       *tls.Config
 	tlsFirst  bool
+	inboxes   string // their prefix, empty for the usual one
 	onEvent   func(subscriber.Event)
 }
 
@@ -83,9 +85,8 @@ func (f *clientFlags) connection() (connection, error) {
 		return connection{}, err
 	}
 	s := f.settings.over(environment()).over(chosen)
-	f.InboxPrefix = s.InboxPrefix
 	c := connection{
-		url: cmp.Or(s.URL, defaultURL), heartbeat: beat, auth: s.method(), tlsFirst: s.TLSFirst, onEvent: f.show,
+		url: cmp.Or(s.URL, defaultURL), heartbeat: beat, auth: s.method(), tlsFirst: s.TLSFirst, inboxes: s.InboxPrefix, onEvent: f.show,
 	}
 	c.tls, err = s.tlsConfig()
 	return c, err
@@ -126,14 +127,14 @@ func (s settings) tlsConfig() (*tls.Config, error) {
 // subscriber connects.
 func (c connection) subscriber(ctx context.Context, name string) (*subscriber.Subscriber, error) {
 	s, err := subscriber.Connect(ctx, c.url, subscriber.Config{Name: name, Heartbeat: c.heartbeat, OnEvent: c.onEvent,
-		Auth: c.auth, TLS: c.tls, TLSFirst: c.tlsFirst})
+		Auth: c.auth, TLS: c.tls, TLSFirst: c.tlsFirst, InboxPrefix: c.inboxes})
 	return s, connectError(err)
 }
 
 // publisher connects.
 func (c connection) publisher(ctx context.Context, name string) (*publisher.Publisher, error) {
 	p, err := publisher.Connect(ctx, c.url, publisher.Config{Name: name, Heartbeat: c.heartbeat, OnEvent: c.onEvent,
-		Auth: c.auth, TLS: c.tls, TLSFirst: c.tlsFirst})
+		Auth: c.auth, TLS: c.tls, TLSFirst: c.tlsFirst, InboxPrefix: c.inboxes})
 	return p, connectError(err)
 }
 

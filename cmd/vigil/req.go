@@ -18,8 +18,11 @@ import (
 type reqFlags struct {
 	clientFlags
 	sourceFlags
-	timeout time.Duration
-	raw     bool
+	timeout      time.Duration
+	replies      int
+	replyTimeout time.Duration
+	untilEmpty   bool
+	raw          bool
 }
 
 func reqCommand() *cobra.Command {
@@ -31,9 +34,14 @@ func reqCommand() *cobra.Command {
 		Long: `Send DATA to SUBJECT and print the first reply; with - each line of standard
 input is a request. What can be filled into DATA is told with vigil pub.
 
-Status 3 says that no reply came in time, status 4 that nobody is subscribed.`,
+With --replies N the first N replies are printed, with 0 all that come. The first
+may take as long as --timeout says, and each further one --reply-timeout.
+
+Status 3 says that no reply came in time, or fewer than --replies; status 4 that
+nobody is subscribed.`,
 		Example: `  vigil req time.in paris
-  vigil req help '' --raw --timeout 500ms`,
+  vigil req help '' --raw --timeout 500ms
+  vigil req '$SRV.PING' '' --replies 0`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0], args[1:]) },
 	}
@@ -41,7 +49,10 @@ Status 3 says that no reply came in time, status 4 that nobody is subscribed.`,
 	f.registerJSON(cmd)
 	f.sourceFlags.register(cmd, "ask")
 	flags := cmd.Flags()
-	flags.DurationVar(&f.timeout, "timeout", 5*time.Second, "how `long` to wait for each reply")
+	flags.DurationVar(&f.timeout, "timeout", 5*time.Second, "how `long` to wait for the reply, or the first of several")
+	flags.IntVar(&f.replies, "replies", 1, "print this `many` replies to each request, 0 for all that come")
+	flags.DurationVar(&f.replyTimeout, "reply-timeout", 300*time.Millisecond, "how `long` to wait for each further reply")
+	flags.BoolVar(&f.untilEmpty, "wait-for-empty", false, "take replies until one is empty; --replies is 0 then")
 	flags.BoolVarP(&f.raw, "raw", "r", false, "print the reply's payload alone, and tell no round-trip time")
 	return cmd
 }
@@ -54,15 +65,16 @@ func (f *reqFlags) run(cmd *cobra.Command, to string, args []string) error {
 	switch {
 	case f.timeout <= 0:
 		return cli.Usagef("--timeout %v: want more than 0", f.timeout)
+	case f.replies < 0 || f.replyTimeout <= 0:
+		return cli.Usagef("--replies %d, --reply-timeout %v: want 0 or more, and more than 0", f.replies, f.replyTimeout)
+	case f.untilEmpty && cmd.Flags().Changed("replies"):
+		return cli.Usagef("--wait-for-empty takes all replies until an empty one: no --replies")
 	case f.raw && f.json:
 		return cli.Usagef("--raw prints the payload alone: no --json")
 	}
 	conn, err := f.connection()
 	if err != nil {
 		return err
-	}
-	if f.InboxPrefix != "" {
-		return errors.New("the context has an inbox_prefix, which is not supported for requests")
 	}
 	ctx := cmd.Context()
 	pub, err := conn.publisher(ctx, "vigil req")
@@ -78,21 +90,45 @@ func (f *reqFlags) run(cmd *cobra.Command, to string, args []string) error {
 	})
 }
 
-// ask sends one request and prints its reply.
+// ask sends one request and prints what is replied.
 func (f *reqFlags) ask(ctx context.Context, pub *publisher.Publisher, m *publisher.Msg, out *bufio.Writer) error {
-	ctx, cancel := bounded(ctx, f.timeout)
-	defer cancel()
-	start := time.Now()
-	reply, err := pub.RequestMsg(ctx, m)
-	took := time.Since(start)
-	switch {
-	case errors.Is(err, publisher.ErrNoResponders):
-		return &cli.StatusError{Status: cli.NoResponders, Err: fmt.Errorf("nobody is subscribed to %s", m.Subject)}
-	case errors.Is(err, context.DeadlineExceeded):
-		return &cli.StatusError{Status: cli.Timeout, Err: fmt.Errorf("no reply on %s within %v", m.Subject, f.timeout)}
-	case err != nil:
-		return err
+	want := f.replies
+	if f.untilEmpty {
+		want = 0
 	}
+	within, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	// Ends with its time; stopped before that nothing is left of it.
+	timer := time.AfterFunc(f.timeout, func() { cancel(context.DeadlineExceeded) })
+	defer timer.Stop()
+	start, n := time.Now(), 0
+	for reply, err := range pub.Replies(within, m) {
+		took := time.Since(start)
+		switch late := context.Cause(within) == context.DeadlineExceeded; {
+		case errors.Is(err, publisher.ErrNoResponders):
+			return &cli.StatusError{Status: cli.NoResponders, Err: fmt.Errorf("nobody is subscribed to %s", m.Subject)}
+		case err != nil && late && n == 0:
+			return &cli.StatusError{Status: cli.Timeout, Err: fmt.Errorf("no reply on %s within %v", m.Subject, f.timeout)}
+		case err != nil && late && want > 0:
+			return &cli.StatusError{Status: cli.Timeout, Err: fmt.Errorf("%d of %d replies on %s, and none for %v", n, want, m.Subject, f.replyTimeout)}
+		case err != nil && late:
+			return nil
+		case err != nil:
+			return err
+		}
+		if n++; n == want || f.untilEmpty && len(reply.Data) == 0 {
+			return f.print(out, reply, start, took)
+		}
+		timer.Reset(f.replyTimeout)
+		if err := f.print(out, reply, start, took); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// print prints a reply.
+func (f *reqFlags) print(out *bufio.Writer, reply *publisher.Msg, start time.Time, took time.Duration) error {
 	if f.json {
 		r := record{Type: "reply", Time: start.Add(took), Subject: reply.Subject, Header: reply.Header, RTT: ms(took)}
 		r.payload(reply.Data)

@@ -31,11 +31,12 @@ type settings struct {
 	CA       string `json:"ca"`
 	TLSFirst bool   `json:"tls_first"`
 
-	// What cannot be obeyed, and must not be passed over.
-	SocksProxy  string `json:"socks_proxy"`
-	NSC         string `json:"nsc"`
 	InboxPrefix string `json:"inbox_prefix"`
-	CertStore   string `json:"windows_cert_store"`
+
+	// What cannot be obeyed, and must not be passed over.
+	SocksProxy string `json:"socks_proxy"`
+	NSC        string `json:"nsc"`
+	CertStore  string `json:"windows_cert_store"`
 }
 
 // environment returns what the nats tool's environment variables say.
@@ -45,6 +46,7 @@ func environment() settings {
 		User: os.Getenv("NATS_USER"), Password: os.Getenv("NATS_PASSWORD"), Token: os.Getenv("NATS_TOKEN"),
 		Creds: os.Getenv("NATS_CREDS"), NKey: os.Getenv("NATS_NKEY"), JWT: os.Getenv("NATS_JWT"), Seed: os.Getenv("NATS_SEED"),
 		Cert: os.Getenv("NATS_CERT"), Key: os.Getenv("NATS_KEY"), CA: os.Getenv("NATS_CA"),
+		InboxPrefix: os.Getenv("NATS_INBOX_PREFIX"),
 	}
 }
 
@@ -67,7 +69,8 @@ func (s settings) over(lower settings) settings {
 	}
 	s.URL, s.CA = cmp.Or(s.URL, lower.URL), cmp.Or(s.CA, lower.CA)
 	s.TLSFirst = s.TLSFirst || lower.TLSFirst
-	s.SocksProxy, s.NSC, s.InboxPrefix, s.CertStore = lower.SocksProxy, lower.NSC, lower.InboxPrefix, lower.CertStore
+	s.InboxPrefix = cmp.Or(s.InboxPrefix, lower.InboxPrefix)
+	s.SocksProxy, s.NSC, s.CertStore = lower.SocksProxy, lower.NSC, lower.CertStore
 	return s
 }
 

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -214,6 +215,35 @@ func TestReqAndReply(t *testing.T) {
 			if stdout, _ := run(t, 0, "req", "-s", url, "run.it", "loud", "--raw"); stdout != "LOUD run.it\n\n" {
 				t.Errorf("%q", stdout)
 			}
+		}
+
+		for _, who := range []string{"1", "2", "3"} {
+			start(t, nil, "", "reply", "-s", url, "many", who, "--queue", "")
+		}
+		for deadline := time.Now().Add(patience); ; { // until all three answer
+			c := start(t, nil, "", "req", "-s", url, "many", "x", "--replies", "3", "--reply-timeout", "100ms", "--raw")
+			<-c.ended
+			if c.status == 0 {
+				if got := strings.Fields(c.stdout.String()); len(got) != 3 || len(slices.Compact(slices.Sorted(slices.Values(got)))) != 3 {
+					t.Errorf("%q", got)
+				}
+				break
+			}
+			if c.status != 3 && c.status != 4 || time.Now().After(deadline) {
+				t.Fatalf("status %d: %s", c.status, c.stderr)
+			}
+		}
+		if stdout, _ := run(t, 0, "req", "-s", url, "many", "x", "--replies", "0", "--reply-timeout", "200ms", "--raw"); len(strings.Fields(stdout)) != 3 {
+			t.Errorf("%q", stdout)
+		}
+		if stdout, stderr := run(t, 3, "req", "-s", url, "many", "x", "--replies", "4", "--reply-timeout", "200ms", "--raw"); len(strings.Fields(stdout)) != 3 ||
+			!strings.HasSuffix(stderr, "vigil: 3 of 4 replies on many, and none for 200ms\n") {
+			t.Errorf("%q, %q", stdout, stderr)
+		}
+		start(t, nil, "", "reply", "-s", url, "empty", "")
+		untilAnswered(t, url, "empty")
+		if stdout, _ := run(t, 0, "req", "-s", url, "empty", "x", "--wait-for-empty", "--raw"); stdout != "\n" {
+			t.Errorf("%q", stdout)
 		}
 
 		if stdout, stderr := run(t, 4, "req", "-s", url, "nobody", "x"); stdout != "" || !strings.HasSuffix(stderr, "vigil: nobody is subscribed to nobody\n") {

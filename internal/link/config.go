@@ -31,6 +31,9 @@ const (
 	// DefaultAwayBuffer bounds what is kept while there is no connection, as
 	// nats.go's default does.
 	DefaultAwayBuffer = 8 << 20
+	// DefaultInboxPrefix is what subjects begin with that are made for replies,
+	// by custom.
+	DefaultInboxPrefix = "_INBOX"
 )
 
 // Limits on what a broker can make a client hold. None is configurable: they
@@ -152,8 +155,12 @@ type Config struct {
 	// RoutedProbe is how often a message is published to an inbox of our own,
 	// to see that the broker not only answers but delivers; two in a row that
 	// do not come back end the connection. 0 is never. It needs the permission
-	// to publish and subscribe to "_INBOX.>".
+	// to publish and subscribe below InboxPrefix.
 	RoutedProbe time.Duration
+
+	// InboxPrefix is what the subject of the routed probe begins with. It must
+	// have been checked. Empty is DefaultInboxPrefix.
+	InboxPrefix string
 
 	// NoEcho keeps the connection's own messages from its own subscriptions.
 	NoEcho bool
@@ -190,6 +197,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.slept == nil {
 		c.slept = suspended
+	}
+	if c.InboxPrefix == "" {
+		c.InboxPrefix = DefaultInboxPrefix
 	}
 	if c.OnEnd == nil {
 		c.OnEnd = func(error) {}

@@ -29,7 +29,7 @@ const maxRoutedLost = 2
 
 // startRouted subscribes to the inbox of the routed probe.
 func (l *Link) startRouted() {
-	l.routed.subject = "_INBOX." + rand.Text()
+	l.routed.subject = l.cfg.InboxPrefix + "." + rand.Text()
 	l.subs.add(l.routed.subject, "", func(op *wire.Op) {
 		if n, err := strconv.ParseUint(string(op.Payload()), 10, 64); err == nil {
 			l.routed.back.Store(n)
