@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"vigil/internal/cli"
 	"vigil/internal/fault"
 	"vigil/internal/lab"
+	"vigil/internal/natsjs"
 )
 
 const matrixHelp = `Let every way of watching a connection face every way in which a broker can
@@ -107,9 +109,12 @@ func (f *matrixFlags) run(cmd *cobra.Command, _ []string) error {
 	case f.pingInterval < 0 || f.maxPingsOut < 1:
 		return cli.Usagef("nats.go with PING every %v, %d outstanding: want more", f.pingInterval, f.maxPingsOut)
 	}
+	if err := f.findNATSJS(cmd.Context()); err != nil {
+		return err
+	}
 	if f.pingInterval > 0 {
 		if f.Contenders == nil {
-			f.Contenders = lab.Contenders()
+			f.Contenders = slices.DeleteFunc(lab.Contenders(), func(name string) bool { return f.NATSJS == "" && lab.IsNATSJS(name) })
 		}
 		f.Contenders = append(f.Contenders, lab.NATSName(f.pingInterval, f.maxPingsOut))
 	}
@@ -117,6 +122,21 @@ func (f *matrixFlags) run(cmd *cobra.Command, _ []string) error {
 		return cli.Usagef("%w", err)
 	}
 	return isolated(func() error { return f.play(cmd.Context()) })
+}
+
+// findNATSJS finds nats.js, or fetches it, if it takes part. Behind this the
+// process has no network but its own.
+func (f *matrixFlags) findNATSJS(ctx context.Context) (err error) {
+	wanted := slices.ContainsFunc(f.Contenders, lab.IsNATSJS)
+	if !wanted && (f.Quick || f.Contenders != nil) {
+		return nil
+	}
+	f.NATSJS, err = natsjs.Install(ctx)
+	if err != nil && !wanted && errors.Is(err, errors.ErrUnsupported) {
+		f.Absent = append(f.Absent, fmt.Sprintf("nats.js: %v", err))
+		return nil
+	}
+	return err
 }
 
 // play runs the matrix in this process and shows it.

@@ -37,6 +37,9 @@ func Contend(name, addr, to string, ready, events io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if c.join == nil {
+		return fmt.Errorf("lab: contend: %s is a program of its own", name)
+	}
 	return contend(c, addr, to, ready, events)
 }
 

@@ -30,6 +30,10 @@ type contender struct {
 	// command is what a shell runs, for a program of somebody's own that the lab
 	// watches from outside; join is nil then.
 	command string
+	// natsJS is set for nats.js, which is a program in Node; join is nil then.
+	natsJS *natsJSOptions
+	// streams is set if it needs a server with JetStream.
+	streams bool
 	// join connects, subscribes, and tells the part's witness what happens,
 	// until the client is closed. Its subscription is in effect when it returns.
 	join func(ctx context.Context, p part) (client, error)
@@ -110,6 +114,8 @@ func everybody() []contender {
 		natsContender("nats.go-flusher", "PingInterval 1 s, FlusherTimeout 1 s, ReconnectOnFlusherError", 3*time.Second, "2–3 s",
 			append(natsEvery(time.Second, 2), nats.FlusherTimeout(time.Second), nats.ReconnectOnFlusherError())...),
 		jetStreamContender(),
+		natsJSContender("nats.js", "the JavaScript client, defaults: PING every 2 min, 2 outstanding", natsLatest, "240–360 s", natsJSOptions{}),
+		natsJSContender("nats.js-1s", "pingInterval 1 s, maxPingOut 2", 3*time.Second, "2–3 s", natsJSOptions{PingInterval: 1000, MaxPingOut: 2}),
 		all[4],
 		keepaliveContender("keepalive-1/1/3", "TCP keep-alive after 1 s, 3 probes 1 s apart", 4*time.Second, "4 s",
 			net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: time.Second, Interval: time.Second, Count: 3}}),

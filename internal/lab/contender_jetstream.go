@@ -42,7 +42,7 @@ func jetStreamContender() contender {
 	}
 	return contender{
 		name: name, about: "nats.go's ordered consumer, idle heartbeat 1 s, its connection with nats.go's defaults",
-		worst: 2*idleHeartbeat + idleHeartbeat/2, computed: "2–2.5 s", blocks: true, only: NATSServer, join: join,
+		worst: 2*idleHeartbeat + idleHeartbeat/2, computed: "2–2.5 s", blocks: true, only: NATSServer, streams: true, join: join,
 	}
 }
 

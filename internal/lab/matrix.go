@@ -21,6 +21,13 @@ type Matrix struct {
 	// that show the difference, and to receive with the others.
 	Faults, Contenders, Brokers []string
 	Activities                  []Activity
+	// NATSJS is where natsjs.Install has installed nats.js. It has to be called
+	// before the process is isolated. "" is nowhere: then nats.js takes part only
+	// if it is asked for, which is an error.
+	NATSJS string
+	// Absent are contenders that would take part by default and cannot here, with
+	// the reason: the report lists them as skipped.
+	Absent []string
 	// Programs are command lines of NATS clients of somebody's own, run by a
 	// shell, with URLPlaceholder for the broker's URL. Each is a contender.
 	Programs []string
@@ -88,7 +95,11 @@ func (m Matrix) withDefaults() Matrix {
 		m.Watch, m.Outage = orDefault(m.Watch, 20*time.Second), orDefault(m.Outage, 21*time.Second)
 	}
 	if m.Contenders == nil {
-		m.Contenders = Contenders()
+		for _, c := range everybody() {
+			if c.natsJS == nil || m.NATSJS != "" {
+				m.Contenders = append(m.Contenders, c.name)
+			}
+		}
 		if m.Quick {
 			m.Contenders = quickContenders
 		}
@@ -134,6 +145,9 @@ func (m Matrix) plan() ([]*trial, error) {
 		c, err := contenderNamed(name)
 		if err != nil {
 			return nil, err
+		}
+		if c.natsJS != nil && m.NATSJS == "" {
+			return nil, fmt.Errorf("lab: contender %q: %w", name, errNoNATSJS)
 		}
 		all = append(all, c)
 	}
@@ -249,13 +263,19 @@ func (m Matrix) Run(ctx context.Context) (found Findings, err error) {
 	}
 	defer func() { err = errors.Join(err, sw.Close()) }()
 	scratch := ""
-	if slices.ContainsFunc(trials, (*trial).keepsFiles) {
+	if m.NATSJS != "" || slices.ContainsFunc(trials, (*trial).keepsFiles) {
 		if scratch, err = newScratch(); err != nil {
 			return found, err
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
 	}
+	if m.NATSJS != "" {
+		if err := m.placeNATSJS(scratch); err != nil {
+			return found, err
+		}
+	}
 	d := newDispatcher(sw, scratch, trials)
+	d.found.Skipped = slices.Clone(m.Absent)
 	d.run(ctx, func(p Progress) { m.Tell(p) })
 	d.found.sort()
 	if err := context.Cause(ctx); err != nil {

@@ -3,11 +3,14 @@ package lab
 import (
 	"context"
 	"errors"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"vigil/internal/natsjs"
 )
 
 func TestPlan(t *testing.T) {
@@ -19,7 +22,7 @@ func TestPlan(t *testing.T) {
 	}{
 		{"one", Matrix{Faults: []string{"kill"}, Brokers: []string{Vigil}, Activities: []Activity{IdleActivity}}, 1, ""},
 		{"repeated", Matrix{Faults: []string{"kill"}, Brokers: []string{Vigil}, Activities: []Activity{Receiving}, Repeat: 3}, 3, ""},
-		{"both brokers, and the cluster only receives", Matrix{Faults: []string{"kill"}, Full: true}, 3 + 3 + 1, ""},
+		{"both brokers, and the cluster", Matrix{Faults: []string{"kill"}, Full: true}, 3 + 3 + 3, ""},
 		{"what happens on the way is the same for a cluster", Matrix{Faults: []string{"cut"}, Quick: true}, 2, ""},
 		{"unknown fault", Matrix{Faults: []string{"earthquake"}}, 0, `unknown fault "earthquake": want one of healthy, shutdown,`},
 		{"unknown contender", Matrix{Contenders: []string{"redis"}}, 0, `unknown contender "redis"`},
@@ -104,22 +107,29 @@ func TestMatrix(t *testing.T) {
 	// It gives up at the end of the stream and dials again.
 	program := bash + ` -c 'while :; do exec 3<>/dev/tcp/$(echo {url} | sed "s|nats://||;s|:|/|") && ` +
 		`echo "CONNECT {}" >&3 && cat <&3 >/dev/null; sleep 0.1; done'`
-	var steps int
-	m := Matrix{
-		Faults: []string{"kill", "power-off"}, Brokers: []string{NATSServer, NATSCluster}, Contenders: []string{"vigil", "nats.go-1s"}, Programs: []string{program},
-		Quick: true, Activities: Activities(), Tell: func(p Progress) { steps = p.Done },
-	}
-	found, err := m.Run(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := found.Verdict(); err != nil {
-		t.Error(err)
+	var steps, done int
+	var found Findings
+	for _, m := range []Matrix{
+		{Faults: []string{"kill"}, Brokers: []string{NATSServer}, Activities: []Activity{Receiving}},
+		{Faults: []string{"power-off"}, Brokers: []string{NATSServer, NATSCluster}, Activities: Activities()},
+	} {
+		m.Quick, m.Contenders, m.Programs = true, []string{"vigil", "nats.go-1s"}, []string{program}
+		m.Tell = func(p Progress) { done = p.Done }
+		part, err := m.Run(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := part.Verdict(); err != nil {
+			t.Error(err)
+		}
+		steps += done
+		found.Cells = append(found.Cells, part.Cells...)
+		found.Skipped = append(found.Skipped, part.Skipped...)
 	}
 	if len(found.Skipped) > 0 {
 		t.Logf("skipped: %q", found.Skipped)
 	}
-	const trials = 2*3 + 2
+	const trials = 1 + 2*3
 	if len(found.Cells)+3*len(found.Skipped) != 3*trials || steps != trials {
 		t.Errorf("%d cells and %d steps, want %d and %d", len(found.Cells), steps, 3*trials, trials)
 	}
@@ -137,6 +147,64 @@ func TestMatrix(t *testing.T) {
 		if !ok || (c.PublishedLost != nil) != (c.Activity == Publishing && c.Contender != "program") {
 			t.Errorf("%s on %s, %s, %s: %+v", c.Fault, c.Broker, c.Activity, c.Contender, c)
 		}
+	}
+}
+
+// The JavaScript client, as it is, is a contender on nats-server.
+func TestNATSJS(t *testing.T) {
+	needPackets(t)
+	dir, err := natsjs.Install(t.Context())
+	if errors.Is(err, errors.ErrUnsupported) && os.Getenv("VIGIL_REQUIRE_NODE") == "" {
+		t.Skipf("UNSUPPORTED: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := Matrix{
+		Faults: []string{"kill", "power-off"}, Contenders: []string{"nats.js", "nats.js-1s", "vigil"}, NATSJS: dir,
+		Quick: true, Activities: []Activity{Receiving}, Absent: []string{"somebody: away"},
+	}
+	found, err := m.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found.Failed) > 0 || !slices.Contains(found.Skipped, "somebody: away") {
+		t.Errorf("failed %q, skipped %q", found.Failed, found.Skipped)
+	}
+	seen := 0
+	for _, c := range found.Cells {
+		if c.Contender == "vigil" {
+			continue
+		}
+		if seen++; c.Broker != NATSServer {
+			t.Errorf("on %s: %+v", c.Broker, c)
+		}
+		own := c.Fault == "power-off"
+		switch {
+		case own && c.Contender == "nats.js": // it takes minutes; then the host's return tells
+			if c.DetectedMS != nil && *c.DetectedMS < c.FaultMS || c.ComputedMS == nil {
+				t.Errorf("%+v", c)
+			}
+		case own:
+			if c.DetectedMS == nil || *c.DetectedMS < 1900 || c.Cause != "stale connection" || !c.Resumed {
+				t.Errorf("%+v", c)
+			}
+		case c.DetectedMS == nil || !c.Resumed:
+			t.Errorf("%+v", c)
+		}
+		if c.FalseAlarms != 0 {
+			t.Errorf("%+v", c)
+		}
+	}
+	if seen != 2*2 && len(found.Skipped) == 1 {
+		t.Errorf("%d cells of nats.js, want 4", seen)
+	}
+	m.NATSJS = ""
+	if err := m.Check(); !errors.Is(err, errNoNATSJS) {
+		t.Errorf("not installed: %v", err)
+	}
+	if m.Contenders = nil; m.Check() != nil {
+		t.Error("by default it takes part only where it is installed")
 	}
 }
 

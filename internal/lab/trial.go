@@ -250,7 +250,7 @@ func (t *trial) startBroker(ctx context.Context) error {
 
 // keepsFiles reports whether its broker needs a directory.
 func (t *trial) keepsFiles() bool {
-	return slices.ContainsFunc(t.all, func(c contender) bool { return c.only == NATSServer })
+	return slices.ContainsFunc(t.all, func(c contender) bool { return c.streams })
 }
 
 // newHost makes the next host.
@@ -288,12 +288,17 @@ func (t *trial) enter(ctx context.Context, x *contestant) (err error) {
 	if x.command != "" {
 		return t.enterProgram(starting, x)
 	}
-	args := []string{ContendCommand, x.name, t.node.addr()}
+	to := ""
 	if t.activity == Publishing {
-		args = append(args, earSubject+earName(x.name))
+		to = earSubject + earName(x.name)
 	}
-	x.proc, err = fault.StartProcess(starting, fault.Command{Args: args, Host: x.host, Stderr: x.diary})
-	if err != nil {
+	command := fault.Command{Args: []string{ContendCommand, x.name, t.node.addr(), to}, Host: x.host, Stderr: x.diary}
+	if x.natsJS != nil {
+		if command, err = t.natsJSCommand(x, to); err != nil {
+			return err
+		}
+	}
+	if x.proc, err = fault.StartProcess(starting, command); err != nil {
 		return err
 	}
 	return x.diary.awaitFirst(ctx)

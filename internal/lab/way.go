@@ -152,13 +152,12 @@ func Faults() []string {
 
 // suits reports whether the way can happen to a broker in an activity.
 func (w way) suits(broker string, activity Activity) bool {
-	if w.only != "" {
-		return activity == w.only && broker != NATSCluster
+	if w.only != "" && activity != w.only {
+		return false
 	}
 	switch {
-	case broker == NATSCluster:
-		// What happens between a client and a node is the same for a server alone.
-		return w.atBroker && activity == Receiving
+	case broker == NATSCluster && !w.atBroker:
+		return false // what happens between a client and a node is the same for a server alone
 	case w.name == "freeze":
 		return activity != Publishing // that is zero-window
 	case w.size > 0 || w.name == "slow-reader":
