@@ -13,6 +13,7 @@ import (
 // dispatcher performs trials side by side as far as they do not disturb each
 // other. It is owned by run, in one goroutine.
 type dispatcher struct {
+	matrix  Matrix
 	sw      *fault.Switch
 	scratch string // a directory for servers' files
 	pending []*trial
@@ -30,8 +31,8 @@ type ending struct {
 	err     error
 }
 
-func newDispatcher(sw *fault.Switch, scratch string, trials []*trial) *dispatcher {
-	d := &dispatcher{sw: sw, scratch: scratch, pending: slices.Clone(trials)}
+func newDispatcher(m Matrix, sw *fault.Switch, scratch string, trials []*trial) *dispatcher {
+	d := &dispatcher{matrix: m, sw: sw, scratch: scratch, pending: slices.Clone(trials)}
 	for n := range mostHosts {
 		d.free = append(d.free, firstHost+n)
 	}
@@ -51,7 +52,7 @@ func newDispatcher(sw *fault.Switch, scratch string, trials []*trial) *dispatche
 // run performs all trials, fewer if ctx ends. It tells the progress after each.
 func (d *dispatcher) run(ctx context.Context, tell func(Progress)) {
 	all := len(d.pending)
-	work, began := lengthOf(d.pending), time.Now()
+	work, began := d.matrix.lengthOf(d.pending), time.Now()
 	ended := make(chan ending)
 	tell(Progress{All: all, Left: work})
 	for len(d.pending) > 0 && ctx.Err() == nil || d.running > 0 {
@@ -61,7 +62,7 @@ func (d *dispatcher) run(ctx context.Context, tell func(Progress)) {
 		e := <-ended
 		d.take(e)
 		done := all - len(d.pending) - d.running
-		left := lengthOf(d.pending)
+		left := d.matrix.lengthOf(d.pending)
 		if left == 0 {
 			left = max(0, work-time.Since(began))
 		}
@@ -96,7 +97,7 @@ func (d *dispatcher) fits(t *trial) bool {
 	if d.running == 0 {
 		return true
 	}
-	return t.hosts() <= len(d.free) && d.contenders+len(t.all) <= mostContenders && (!t.loads() || d.loads < mostLoads)
+	return t.hosts() <= len(d.free) && d.contenders+len(t.all) <= mostContenders && (!t.loads() || d.loads < d.matrix.loads())
 }
 
 // take takes what a trial has found, and what it used.

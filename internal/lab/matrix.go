@@ -77,9 +77,20 @@ const (
 	firstHost = 2
 	// mostContenders bounds the processes.
 	mostContenders = 110
-	// mostLoads bounds the trials that keep the machine busy.
+	// mostLoads bounds the trials that keep the machine busy, and fullLoads those
+	// of a full matrix: they are loud for seconds and then wait, with full sockets,
+	// for a quarter of an hour.
 	mostLoads = 1
+	fullLoads = 4
 )
+
+// loads returns how many trials may keep the machine busy at the same time.
+func (m Matrix) loads() int {
+	if m.Full {
+		return fullLoads
+	}
+	return mostLoads
+}
 
 // quickContenders take part in a quick matrix.
 var quickContenders = []string{"vigil", "vigil-1s", "nats.go", "nats.go-1s", "keepalive-1/1/3"}
@@ -192,7 +203,7 @@ func (m Matrix) wants(w way, a Activity) bool {
 	switch {
 	case m.Activities != nil:
 		return slices.Contains(m.Activities, a) || w.only != "" && !m.Quick
-	case m.Full || a == Receiving || w.only != "":
+	case a == Receiving || w.only != "":
 		return true
 	}
 	return w.varied
@@ -233,11 +244,11 @@ func (m Matrix) Length() time.Duration {
 	if err != nil {
 		return 0
 	}
-	return lengthOf(trials)
+	return m.lengthOf(trials)
 }
 
 // lengthOf estimates how long trials take that are done as the limits allow.
-func lengthOf(trials []*trial) time.Duration {
+func (m Matrix) lengthOf(trials []*trial) time.Duration {
 	var contended, loaded, longest time.Duration
 	for _, t := range trials {
 		contended += t.length() * time.Duration(len(t.all))
@@ -246,7 +257,7 @@ func lengthOf(trials []*trial) time.Duration {
 			loaded += t.length()
 		}
 	}
-	return max(longest, loaded/mostLoads, contended/mostContenders)
+	return max(longest, loaded/time.Duration(m.loads()), contended/mostContenders)
 }
 
 // Run runs the matrix. The process must be isolated (fault.RunIsolated). When
@@ -274,7 +285,7 @@ func (m Matrix) Run(ctx context.Context) (found Findings, err error) {
 			return found, err
 		}
 	}
-	d := newDispatcher(sw, scratch, trials)
+	d := newDispatcher(m, sw, scratch, trials)
 	d.found.Skipped = slices.Clone(m.Absent)
 	d.run(ctx, func(p Progress) { m.Tell(p) })
 	d.found.sort()

@@ -22,7 +22,7 @@ func TestPlan(t *testing.T) {
 	}{
 		{"one", Matrix{Faults: []string{"kill"}, Brokers: []string{Vigil}, Activities: []Activity{IdleActivity}}, 1, ""},
 		{"repeated", Matrix{Faults: []string{"kill"}, Brokers: []string{Vigil}, Activities: []Activity{Receiving}, Repeat: 3}, 3, ""},
-		{"both brokers, and the cluster", Matrix{Faults: []string{"kill"}, Full: true}, 3 + 3 + 3, ""},
+		{"both brokers, and the cluster", Matrix{Faults: []string{"kill"}, Full: true, Activities: Activities()}, 3 + 3 + 3, ""},
 		{"what happens on the way is the same for a cluster", Matrix{Faults: []string{"cut"}, Quick: true}, 2, ""},
 		{"unknown fault", Matrix{Faults: []string{"earthquake"}}, 0, `unknown fault "earthquake": want one of healthy, shutdown,`},
 		{"unknown contender", Matrix{Contenders: []string{"redis"}}, 0, `unknown contender "redis"`},
