@@ -9,6 +9,7 @@
 //	vigil-lab matrix      every way to vanish, and every contender
 //	vigil-lab bench       what a message costs each broker
 //	vigil-lab detectors   how good failure detectors are, in simulated networks
+//	vigil-lab lesson      the exercise that all this grew from, and its questions
 //	vigil-lab --help      the rest
 package main
 
@@ -31,8 +32,8 @@ func main() {
 		RunE:  run.run,
 	}
 	run.register(root)
-	root.AddCommand(incidentCommand(), idleCommand(), queueCommand(), matrixCommand(), benchCommand(), detectorsCommand(),
-		serveCommand(), clientCommand(), memberCommand(), contendCommand(), watchCommand(), relayCommand(), redisCommand())
+	root.AddCommand(incidentCommand(), idleCommand(), queueCommand(), matrixCommand(), benchCommand(), detectorsCommand(), lessonCommand(),
+		serveCommand(), clientCommand(), memberCommand(), contendCommand(), watchCommand(), relayCommand(), redisCommand(), companionCommand())
 	os.Exit(cli.Run(root))
 }
 

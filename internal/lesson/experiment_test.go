@@ -1,0 +1,269 @@
+package lesson
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Both experiments, over real sockets, in a tenth of the time.
+func TestExperiments(t *testing.T) {
+	for _, sleep := range []time.Duration{LongSleep, ShortSleep} {
+		t.Run(sleep.String(), func(t *testing.T) {
+			t.Parallel()
+			var lines []string
+			e := Experiment{Sleep: sleep, Scale: 0.1, Tell: func(l Line) { lines = append(lines, fmt.Sprint(l.Who, ": ", l.Text)) }}
+			o, err := e.Run(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := o.Verdict(); err != nil {
+				t.Errorf("%v: %+v\n%s", err, o, strings.Join(lines, "\n"))
+			}
+			if o.Dead != (sleep == LongSleep) || !slices.Contains(lines, "server: process MSG_TYPE1, of the second client") {
+				t.Errorf("%+v\n%s", o, strings.Join(lines, "\n"))
+			}
+		})
+	}
+}
+
+// A verdict that cannot be negative is none.
+func TestVerdicts(t *testing.T) {
+	at := func(ms float64) *float64 { return &ms }
+	dead := Outcome{SleepS: 60, Scale: 1, Heartbeats: 3, Dead: true, DeadAfterMS: at(19000), DueMS: 19000, ProcessedMS: at(1)}
+	alive := Outcome{SleepS: 5, Scale: 1, Heartbeats: 4, Answers: 4, DueMS: 19000, ProcessedMS: at(1)}
+	for name, tc := range map[string]struct {
+		change func() Outcome
+		good   bool
+	}{
+		"dead":             {func() Outcome { return dead }, true},
+		"alive":            {func() Outcome { return alive }, true},
+		"too few asked":    {func() Outcome { o := dead; o.Heartbeats = 2; return o }, false},
+		"answered":         {func() Outcome { o := dead; o.Answers = 1; return o }, false},
+		"not given up":     {func() Outcome { o := dead; o.Dead = false; return o }, false},
+		"too soon":         {func() Outcome { o := dead; o.DeadAfterMS = at(18000); return o }, false},
+		"given up":         {func() Outcome { o := alive; o.Dead = true; return o }, false},
+		"held up":          {func() Outcome { o := alive; o.ProcessedMS = nil; return o }, false},
+		"asked anew":       {func() Outcome { o := dead; o.Heartbeats, o.Pauses = 5, 1; return o }, true},
+		"anew but held up": {func() Outcome { o := dead; o.Pauses, o.ProcessedMS = 1, nil; return o }, false},
+	} {
+		if err := tc.change().Verdict(); (err == nil) != tc.good {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestKeepAlive(t *testing.T) {
+	needHosts(t)
+	found, err := KeepAlive{Idle: time.Second, Interval: time.Second, Count: 2}.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := found.Verdict(); err != nil {
+		t.Errorf("%v: %+v", err, found.Cases)
+	}
+	if len(found.Cases) != 4 || found.Bound() != 3*time.Second || found.System.Idle == 0 {
+		t.Errorf("%+v", found)
+	}
+	var out strings.Builder
+	WriteKeepAlive(&out, found)
+	for _, words := range []string{"connection reset by peer", "connection timed out", "nothing: it waits", "7875 s"} {
+		if !strings.Contains(out.String(), words) {
+			t.Errorf("no %q in\n%s", words, &out)
+		}
+	}
+	for _, bad := range []KeepAlive{{Idle: time.Millisecond}, {Interval: 1500 * time.Millisecond}, {Count: 128}, {Count: -1}, {Idle: 40000 * time.Second}} {
+		if err := bad.Validate(); err == nil {
+			t.Errorf("%+v is taken", bad)
+		}
+	}
+}
+
+func TestDatagrams(t *testing.T) {
+	needHosts(t)
+	found, err := Datagrams{}.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := DatagramVerdict(found); err != nil {
+		t.Errorf("%v: %+v", err, found)
+	}
+	if len(found) != 3 || found[0].Socket != "" || found[1].Socket != "connection refused" || found[2].Socket != "" {
+		t.Errorf("%+v", found)
+	}
+	found[0].DetectedMS = found[2].DetectedMS
+	if DatagramVerdict(found) == nil {
+		t.Error("a peer that lives may be given up")
+	}
+}
+
+func TestProbes(t *testing.T) {
+	needHosts(t)
+	found, err := Probes{Loss: []float64{0, 0.3}, Count: 1500}.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := found.Verdict(); err != nil {
+		t.Errorf("%v: %+v", err, found.Links)
+	}
+	// 0.51 of 1500: six standard deviations are 0.08.
+	if got := found.Links[1].Mistaken[0]; math.Abs(got-0.51) > 0.08 {
+		t.Errorf("%.3f unanswered, want 0.51", got)
+	}
+	costs := found.Costs
+	if len(costs) != 3 || costs[0].Segments < 2 || costs[0].Segments > 6 || costs[0].Wire < 2056+2*frameHeaders || costs[1].Wire > costs[0].Wire/4 {
+		t.Errorf("%+v", costs)
+	}
+	for _, bad := range []Probes{{Loss: []float64{1}}, {Loss: []float64{-0.1}}, {Loss: []float64{math.NaN()}}, {Count: 1}, {Count: 1 << 30}} {
+		if err := bad.Validate(); err == nil {
+			t.Errorf("%+v are taken", bad)
+		}
+	}
+}
+
+// What is counted, and what is not.
+func TestTally(t *testing.T) {
+	var answered []bool
+	for _, c := range "aa.a...aa.....a" {
+		answered = append(answered, c == 'a')
+	}
+	l := tally(0.5, answered)
+	// Runs of silence of 1, 3 and 5.
+	if l.Probes != 15 || l.Lost != 9 || l.Mistaken != [4]float64{9. / 15, 6. / 14, 4. / 13, 2. / 12} || l.Computed != [4]float64{.75, .5625, .421875, .31640625} {
+		t.Errorf("%+v", l)
+	}
+	l.Mistaken[2] = l.Mistaken[1]
+	if (ProbeFindings{Links: []LossyLink{l}}).Verdict() == nil {
+		t.Error("a further probe need not help")
+	}
+}
+
+func TestColumns(t *testing.T) {
+	lines := []Line{{1500 * time.Millisecond, "client", "sending heartbeat #1"}, {2 * time.Second, "server", "received 1028 bytes"}}
+	for width, want := range map[int]string{
+		0: "           one                                                 two\n" +
+			"   1.50 s  client  sending heartbeat #1\n" +
+			"   2.00 s                                                      server  received 1028 bytes\n",
+		80: "   1.50 s  [one] client  sending heartbeat #1\n" +
+			"   2.00 s  [two] server  received 1028 bytes\n",
+	} {
+		var out strings.Builder
+		c := NewColumns(&out, width, "one", "two")
+		c.Tell(0, lines[0])
+		c.Tell(1, lines[1])
+		if out.String() != want {
+			t.Errorf("width %d:\n%s\nwant\n%s", width, &out, want)
+		}
+	}
+}
+
+// compile makes a program of a C file, where a second of the lesson takes 100 ms.
+func compile(t *testing.T, name string) (path string) {
+	t.Helper()
+	cc, err := exec.LookPath("cc")
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("CI is set, but: %v", err)
+		}
+		t.Skipf("UNSUPPORTED: programs in C: %v", err)
+	}
+	path = filepath.Join(t.TempDir(), name)
+	out, err := exec.Command(cc, "-Wall", "-Wextra", "-DSECOND=100", "-o", path, filepath.Join("testdata", name+".c")).CombinedOutput()
+	if err != nil {
+		t.Fatalf("cc: %v\n%s", err, out)
+	}
+	return path
+}
+
+const scaleOfC = 0.1
+
+// collector gathers lines from several goroutines.
+type collector struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (c *collector) say(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lines = append(c.lines, text)
+}
+
+func (c *collector) count(text string) (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, l := range c.lines {
+		if l == text {
+			n++
+		}
+	}
+	return n
+}
+
+// Our client, and a server in C that sleeps too long, or not too long.
+func TestServerInC(t *testing.T) {
+	server := compile(t, "server")
+	for _, sleep := range []string{"60", "5"} {
+		t.Run(sleep, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
+			cmd := exec.CommandContext(ctx, server, sleep)
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer cmd.Wait()
+			defer cancel()
+			var port int
+			if _, err := fmt.Fscan(out, &port); err != nil {
+				t.Fatal(err)
+			}
+			var heard collector
+			living, enough := context.WithCancel(ctx)
+			defer enough()
+			client := Client{Scale: scaleOfC, Say: func(text string) {
+				if heard.say(text); heard.count(saysAnswer) == answersOfTwoRounds {
+					enough()
+				}
+			}}
+			err = client.Run(living, fmt.Sprintf("127.0.0.1:%d", port))
+			if _, dead := errors.AsType[*DeadError](err); dead != (sleep == "60") {
+				t.Errorf("%v: %q", err, heard.lines)
+			}
+		})
+	}
+}
+
+// A client in C, and our server.
+func TestClientInC(t *testing.T) {
+	client := compile(t, "client")
+	for _, sleep := range []time.Duration{LongSleep, ShortSleep} {
+		t.Run(sleep.String(), func(t *testing.T) {
+			t.Parallel()
+			address, stop := serve(t, Server{Sleep: sleep, Scale: scaleOfC})
+			defer stop()
+			ctx, cancel := context.WithTimeout(t.Context(), 4500*time.Millisecond) // 45 s
+			defer cancel()
+			host, port, _ := strings.Cut(address, ":")
+			out, err := exec.CommandContext(ctx, client, host, port).Output()
+			text := string(out)
+			dead, answers := strings.Contains(text, "connection dead"), strings.Count(text, "received heartbeat")
+			if sleep == LongSleep && (!dead || answers != 0) || sleep == ShortSleep && (dead || answers < 4) {
+				t.Errorf("%v: %s", err, text)
+			}
+		})
+	}
+}
