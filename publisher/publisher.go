@@ -73,7 +73,7 @@ func Connect(ctx context.Context, url string, cfg Config) (*Publisher, error) {
 // was handed to a connection that was then lost is reported as unconfirmed,
 // with the Lost and the Resumed event, or sent again with Config.Confirmed.
 func (p *Publisher) Publish(ctx context.Context, to string, data []byte) error {
-	return p.send(ctx, to, "", nil, data)
+	return p.send(ctx, to, "", nil, data, p.link.Publish)
 }
 
 // PublishSync is Publish followed by the broker's word that it has processed the
@@ -120,17 +120,20 @@ func (p *Publisher) PublishMsg(ctx context.Context, m *Msg) error {
 			return badSubject(err)
 		}
 	}
-	return p.send(ctx, m.Subject, m.Reply, m.Header, m.Data)
+	return p.send(ctx, m.Subject, m.Reply, m.Header, m.Data, p.link.Publish)
 }
 
+// publish is one of the ways in which a link publishes.
+type publish func(ctx context.Context, subject, reply string, header, payload []byte) error
+
 // send publishes with a checked reply.
-func (p *Publisher) send(ctx context.Context, to, reply string, header Header, data []byte) error {
+func (p *Publisher) send(ctx context.Context, to, reply string, header Header, data []byte, publish publish) error {
 	if err := subject.Check(to); err != nil {
 		return badSubject(err)
 	}
 	identify := p.cfg.Confirmed && header.Get(idHeader) == ""
 	if len(header) == 0 && !identify {
-		return p.link.Publish(ctx, to, reply, nil, data)
+		return publish(ctx, to, reply, nil, data)
 	}
 	if err := header.Check(); err != nil {
 		return fmt.Errorf("publisher: publish: %w: %w", ErrBadHeader, err)
@@ -144,7 +147,7 @@ func (p *Publisher) send(ctx context.Context, to, reply string, header Header, d
 	if identify {
 		*block = p.appendID((*block)[:len(*block)-len("\r\n")])
 	}
-	return p.link.Publish(ctx, to, reply, *block, data)
+	return publish(ctx, to, reply, *block, data)
 }
 
 // appendID appends the message's id as the last line of a header block.
