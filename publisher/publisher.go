@@ -73,7 +73,7 @@ func Connect(ctx context.Context, url string, cfg Config) (*Publisher, error) {
 // was handed to a connection that was then lost is reported as unconfirmed,
 // with the Lost and the Resumed event, or sent again with Config.Confirmed.
 func (p *Publisher) Publish(ctx context.Context, to string, data []byte) error {
-	return p.send(ctx, to, "", nil, data, p.link.Publish)
+	return p.send(ctx, to, "", nil, data, false)
 }
 
 // PublishSync is Publish followed by the broker's word that it has processed the
@@ -120,20 +120,22 @@ func (p *Publisher) PublishMsg(ctx context.Context, m *Msg) error {
 			return badSubject(err)
 		}
 	}
-	return p.send(ctx, m.Subject, m.Reply, m.Header, m.Data, p.link.Publish)
+	return p.send(ctx, m.Subject, m.Reply, m.Header, m.Data, false)
 }
 
-// publish is one of the ways in which a link publishes.
-type publish func(ctx context.Context, subject, reply string, header, payload []byte) error
-
-// send publishes with a checked reply.
-func (p *Publisher) send(ctx context.Context, to, reply string, header Header, data []byte, publish publish) error {
+// send publishes with a checked reply, now if the caller waits for an answer and is
+// alone in that.
+func (p *Publisher) send(ctx context.Context, to, reply string, header Header, data []byte, now bool) error {
 	if err := subject.Check(to); err != nil {
 		return badSubject(err)
 	}
-	identify := p.cfg.Confirmed && header.Get(idHeader) == ""
-	if len(header) == 0 && !identify {
-		return publish(ctx, to, reply, nil, data)
+	switch {
+	case len(header) > 0:
+	case p.cfg.Confirmed:
+		var room [idBlockSize]byte
+		return p.publish(ctx, to, reply, p.appendID(append(room[:0], headerLine...)), data, now)
+	default:
+		return p.publish(ctx, to, reply, nil, data, now)
 	}
 	if err := header.Check(); err != nil {
 		return fmt.Errorf("publisher: publish: %w: %w", ErrBadHeader, err)
@@ -144,11 +146,24 @@ func (p *Publisher) send(ctx context.Context, to, reply string, header Header, d
 	}
 	defer p.headers.Put(block)
 	*block = wire.AppendHeader((*block)[:0], header)
-	if identify {
+	if p.cfg.Confirmed && header.Get(idHeader) == "" {
 		*block = p.appendID((*block)[:len(*block)-len("\r\n")])
 	}
-	return publish(ctx, to, reply, *block, data)
+	return p.publish(ctx, to, reply, *block, data, now)
 }
+
+func (p *Publisher) publish(ctx context.Context, to, reply string, block, data []byte, now bool) error {
+	if now {
+		return p.link.PublishNow(ctx, to, reply, block, data)
+	}
+	return p.link.Publish(ctx, to, reply, block, data)
+}
+
+// headerLine is what every header block begins with.
+const headerLine = "NATS/1.0\r\n"
+
+// idBlockSize is the length of a block with nothing but an id.
+const idBlockSize = len(headerLine) + len(idHeader) + len(": ") + idSize + len("\r\n\r\n")
 
 // appendID appends the message's id as the last line of a header block.
 func (p *Publisher) appendID(block []byte) []byte {

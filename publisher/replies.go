@@ -35,7 +35,7 @@ func (p *Publisher) Replies(ctx context.Context, m *Msg) iter.Seq2[*Msg, error] 
 			return
 		}
 		defer p.inbox.forget(reply)
-		if err := p.ask(ctx, m, reply, alone); err != nil {
+		if err := p.send(ctx, m.Subject, reply, m.Header, m.Data, alone); err != nil {
 			yield(nil, err)
 			return
 		}

@@ -55,7 +55,7 @@ func (p *Publisher) RequestMsg(ctx context.Context, m *Msg) (*Msg, error) {
 		return nil, err
 	}
 	defer p.inbox.forget(reply)
-	if err := p.ask(ctx, m, reply, alone); err != nil {
+	if err := p.send(ctx, m.Subject, reply, m.Header, m.Data, alone); err != nil {
 		return nil, err
 	}
 	select {
@@ -66,14 +66,6 @@ func (p *Publisher) RequestMsg(ctx context.Context, m *Msg) (*Msg, error) {
 	case <-p.link.Done():
 		return nil, p.link.Err()
 	}
-}
-
-// ask publishes a request. One that waits alone is written at once.
-func (p *Publisher) ask(ctx context.Context, m *Msg, reply string, alone bool) error {
-	if alone {
-		return p.send(ctx, m.Subject, reply, m.Header, m.Data, p.link.PublishNow)
-	}
-	return p.send(ctx, m.Subject, reply, m.Header, m.Data, p.link.Publish)
 }
 
 // expect registers a request, and the subscription before the first one. It

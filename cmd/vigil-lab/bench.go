@@ -227,6 +227,7 @@ func contenders(quick bool) []bench.Contender {
 		}},
 		{Name: lab.Vigil, Protocol: bench.Client, Command: client(lab.Vigil)},
 		{Name: lab.VigilReuse, Protocol: bench.Client, Roles: []string{bench.RoleLoop, bench.RoleHandler}, Command: client(lab.VigilReuse)},
+		{Name: lab.VigilConfirmed, Protocol: bench.Client, Roles: []string{bench.RolePublish}, Identified: true, Command: client(lab.VigilConfirmed)},
 		{Name: lab.NATSGo, Protocol: bench.Client, Command: client(lab.NATSGo)},
 	}
 }
@@ -234,7 +235,8 @@ func contenders(quick bool) []bench.Contender {
 // ratios compares Vigil's broker with nats-server, and its clients with nats.go.
 func ratios(results []bench.Result) []bench.Ratio {
 	return slices.Concat(bench.Ratios(results, lab.Vigil, lab.NATSServer),
-		bench.Ratios(results, lab.Vigil, lab.NATSGo), bench.Ratios(results, lab.VigilReuse, lab.NATSGo))
+		bench.Ratios(results, lab.Vigil, lab.NATSGo), bench.Ratios(results, lab.VigilReuse, lab.NATSGo),
+		bench.Ratios(results, lab.VigilConfirmed, lab.NATSGo))
 }
 
 // client starts this program again as a user of the named client library.

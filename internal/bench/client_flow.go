@@ -125,9 +125,13 @@ func measureClientPublish(ctx context.Context, t *target, timing timing) (sample
 	defer spare()()
 	f := one(1, 1, clientSize)
 	f.subjects = []string{clientSubject}
+	var expected checker
 	expected, err := f.tape(t.dialect)
 	if err != nil {
 		return noSample(), err
+	}
+	if t.identified {
+		expected = newIdentified(t.dialect, message{subject: clientSubject, sid: 1, payload: plain(clientSize)})
 	}
 	sub, err := dial(ctx, t.dialect, t.broker, true)
 	if err != nil {
