@@ -163,11 +163,7 @@ func (f *benchFlags) run(cmd *cobra.Command, _ []string) error {
 	if f.json {
 		out = io.Discard
 	}
-	if cli.Colour(os.Stdout) {
-		text.EnableColors()
-	} else {
-		text.DisableColors()
-	}
+	coloured()
 	fmt.Fprintf(out, "Measuring %d scenarios; about %v.\n\n", len(b.Scenarios), b.Length().Round(time.Second))
 	var stop func()
 	b.Tell, stop = showSteps(os.Stderr, cli.Terminal(os.Stderr))

@@ -157,11 +157,7 @@ func (f *detectorsFlags) run(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	defer chart.Close()
-	if cli.Colour(os.Stdout) {
-		text.EnableColors()
-	} else {
-		text.DisableColors()
-	}
+	coloured()
 	cells := qos.Cells(r.models, r.detectors)
 	charted := 0
 	if chart != nil {

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
 	"vigil/internal/cli"
@@ -97,11 +96,7 @@ func (f *incidentFlags) play(ctx context.Context, mode fault.Mode) error {
 	if f.json {
 		out, live = io.Discard, false
 	}
-	if !cli.Colour(os.Stdout) {
-		text.DisableColors()
-	} else {
-		text.EnableColors()
-	}
+	coloured()
 	incident.Announce(out, reason)
 	timeline := lab.NewTimeline(out, live, incident.Length())
 	incident.Tell = timeline.Tell

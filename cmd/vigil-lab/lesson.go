@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
 	"vigil/internal/cli"
@@ -74,15 +73,6 @@ func checkScale(scale float64) error {
 		return cli.Usagef("%w", err)
 	}
 	return nil
-}
-
-// coloured sets whether tables are.
-func coloured() {
-	if cli.Colour(os.Stdout) {
-		text.EnableColors()
-	} else {
-		text.DisableColors()
-	}
 }
 
 // runLesson runs both experiments beside each other.

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
 	"vigil/internal/cli"
@@ -148,11 +147,7 @@ func (f *matrixFlags) play(ctx context.Context) error {
 	if f.json {
 		out, live = io.Discard, false
 	}
-	if cli.Colour(os.Stdout) {
-		text.EnableColors()
-	} else {
-		text.DisableColors()
-	}
+	coloured()
 	fmt.Fprintf(out, "Some %v to go.\n", f.Length().Round(time.Second))
 	tell, stop := showProgress(out, live)
 	f.Tell = tell

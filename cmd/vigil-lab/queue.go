@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
 	"vigil/internal/cli"
@@ -76,11 +75,7 @@ func measureQueue(ctx context.Context, queue lab.Queue, asJSON bool) error {
 	if asJSON {
 		out, live = io.Discard, false
 	}
-	if cli.Colour(os.Stdout) {
-		text.EnableColors()
-	} else {
-		text.DisableColors()
-	}
+	coloured()
 	queue.Announce(out)
 	timeline := lab.NewTimeline(out, live, queue.Length())
 	queue.Tell = timeline.Tell

@@ -3,11 +3,14 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/progress"
+	"github.com/jedib0t/go-pretty/v6/text"
 
 	"vigil/internal/bench"
+	"vigil/internal/cli"
 	"vigil/internal/qos"
 )
 
@@ -59,5 +62,14 @@ func showBar(out io.Writer, live bool) (show func(done, all int64, message strin
 		tracker.MarkAsDone()
 		w.Stop()
 		<-ended
+	}
+}
+
+// coloured sets whether tables are, as standard output wants it.
+func coloured() {
+	if cli.Colour(os.Stdout) {
+		text.EnableColors()
+	} else {
+		text.DisableColors()
 	}
 }
