@@ -73,7 +73,7 @@ func Connect(ctx context.Context, url string, cfg Config) (*Publisher, error) {
 // was handed to a connection that was then lost is reported as unconfirmed,
 // with the Lost and the Resumed event, or sent again with Config.Confirmed.
 func (p *Publisher) Publish(ctx context.Context, to string, data []byte) error {
-	return p.send(ctx, to, "", nil, data, false)
+	return p.send(ctx, to, "", nil, data)
 }
 
 // PublishSync is Publish followed by the broker's word that it has processed the
@@ -120,12 +120,11 @@ func (p *Publisher) PublishMsg(ctx context.Context, m *Msg) error {
 			return badSubject(err)
 		}
 	}
-	return p.send(ctx, m.Subject, m.Reply, m.Header, m.Data, false)
+	return p.send(ctx, m.Subject, m.Reply, m.Header, m.Data)
 }
 
-// send publishes with a checked reply, now if the caller waits for an answer and is
-// alone in that.
-func (p *Publisher) send(ctx context.Context, to, reply string, header Header, data []byte, now bool) error {
+// send publishes with a checked reply.
+func (p *Publisher) send(ctx context.Context, to, reply string, header Header, data []byte) error {
 	if err := subject.Check(to); err != nil {
 		return badSubject(err)
 	}
@@ -133,9 +132,9 @@ func (p *Publisher) send(ctx context.Context, to, reply string, header Header, d
 	case len(header) > 0:
 	case p.cfg.Confirmed:
 		var room [idBlockSize]byte
-		return p.publish(ctx, to, reply, p.appendID(append(room[:0], headerLine...)), data, now)
+		return p.link.Publish(ctx, to, reply, p.appendID(append(room[:0], headerLine...)), data)
 	default:
-		return p.publish(ctx, to, reply, nil, data, now)
+		return p.link.Publish(ctx, to, reply, nil, data)
 	}
 	if err := header.Check(); err != nil {
 		return fmt.Errorf("publisher: publish: %w: %w", ErrBadHeader, err)
@@ -149,14 +148,7 @@ func (p *Publisher) send(ctx context.Context, to, reply string, header Header, d
 	if p.cfg.Confirmed && header.Get(idHeader) == "" {
 		*block = p.appendID((*block)[:len(*block)-len("\r\n")])
 	}
-	return p.publish(ctx, to, reply, *block, data, now)
-}
-
-func (p *Publisher) publish(ctx context.Context, to, reply string, block, data []byte, now bool) error {
-	if now {
-		return p.link.PublishNow(ctx, to, reply, block, data)
-	}
-	return p.link.Publish(ctx, to, reply, block, data)
+	return p.link.Publish(ctx, to, reply, *block, data)
 }
 
 // headerLine is what every header block begins with.

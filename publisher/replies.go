@@ -29,13 +29,13 @@ const maxReplies = 1024
 func (p *Publisher) Replies(ctx context.Context, m *Msg) iter.Seq2[*Msg, error] {
 	return func(yield func(*Msg, error) bool) {
 		got := make(chan answer, maxReplies)
-		reply, alone, err := p.expect(got, true)
+		reply, err := p.expect(got, true)
 		if err != nil {
 			yield(nil, err)
 			return
 		}
 		defer p.inbox.forget(reply)
-		if err := p.send(ctx, m.Subject, reply, m.Header, m.Data, alone); err != nil {
+		if err := p.send(ctx, m.Subject, reply, m.Header, m.Data); err != nil {
 			yield(nil, err)
 			return
 		}

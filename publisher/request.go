@@ -50,12 +50,12 @@ func (p *Publisher) Request(ctx context.Context, to string, data []byte) (*Msg, 
 // RequestMsg is Request with a header. m.Reply is not used.
 func (p *Publisher) RequestMsg(ctx context.Context, m *Msg) (*Msg, error) {
 	got := make(chan answer, 1)
-	reply, alone, err := p.expect(got, false)
+	reply, err := p.expect(got, false)
 	if err != nil {
 		return nil, err
 	}
 	defer p.inbox.forget(reply)
-	if err := p.send(ctx, m.Subject, reply, m.Header, m.Data, alone); err != nil {
+	if err := p.send(ctx, m.Subject, reply, m.Header, m.Data); err != nil {
 		return nil, err
 	}
 	select {
@@ -69,26 +69,26 @@ func (p *Publisher) RequestMsg(ctx context.Context, m *Msg) (*Msg, error) {
 }
 
 // expect registers a request, and the subscription before the first one. It
-// returns the subject for the reply, and whether no other request waits.
-func (p *Publisher) expect(got chan<- answer, many bool) (reply string, alone bool, err error) {
+// returns the subject for the reply.
+func (p *Publisher) expect(got chan<- answer, many bool) (reply string, err error) {
 	b := &p.inbox
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.prefix == "" {
 		prefix := p.cfg.InboxPrefix + "." + rand.Text() + "."
 		if _, err := p.link.Subscribe(prefix+"*", "", b.receive); err != nil {
-			return "", false, err
+			return "", err
 		}
 		b.prefix, b.waiting = prefix, make(map[string]waiter)
 	}
 	if len(b.waiting) >= maxWaiting {
-		return "", false, fmt.Errorf("publisher: request: %d requests wait already", maxWaiting)
+		return "", fmt.Errorf("publisher: request: %d requests wait already", maxWaiting)
 	}
 	b.last++
 	var room [64]byte // keeps what is put together off the heap
 	reply = string(strconv.AppendUint(append(room[:0], b.prefix...), b.last, 36))
 	b.waiting[reply[len(b.prefix):]] = waiter{reply, got, many}
-	return reply, len(b.waiting) == 1, nil
+	return reply, nil
 }
 
 func (b *inbox) forget(reply string) {

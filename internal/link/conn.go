@@ -71,9 +71,6 @@ type conn struct {
 	front   []byte // operations that go before the next chunk
 	inHand  *chunk // the chunk being written; changed with link.mu held
 	written int    // how much of it the socket took
-	// Owned by whoever holds link.mu while the writer is idle; see writeNow.
-	begun  bool // the chunk in hand was begun without the writer, which is to go on
-	direct direct
 
 	// Guarded by link.mu.
 	wasHeard   time.Time // when the broker last heard the connection before, zero if it does not say
@@ -99,7 +96,6 @@ func newConn(l *Link, nc net.Conn, s server) *conn {
 	}
 	c.kept.limit = l.cfg.KeepUnconfirmed
 	c.stream = &socket{nc, c}
-	c.direct.init(nc)
 	c.tls, _ = nc.(*tls.Conn) // Config.Dial may have seen to it
 	c.in.init()
 	c.hear(time.Now())

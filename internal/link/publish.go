@@ -22,17 +22,6 @@ const pubOverhead = len("HPUB ") + 4*len(" ") + 2*9 + 2*len("\r\n")
 // says that the broker got it, and Event.Unconfirmed how many it perhaps did
 // not.
 func (l *Link) Publish(ctx context.Context, subject, reply string, header, payload []byte) error {
-	return l.publish(ctx, subject, reply, header, payload, false)
-}
-
-// PublishNow is Publish for a caller who then waits for an answer, and is alone in
-// that: where nothing else is on its way to the socket, it writes itself. Others
-// gain more from the writer, which takes together what many have queued.
-func (l *Link) PublishNow(ctx context.Context, subject, reply string, header, payload []byte) error {
-	return l.publish(ctx, subject, reply, header, payload, true)
-}
-
-func (l *Link) publish(ctx context.Context, subject, reply string, header, payload []byte, now bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -67,9 +56,7 @@ func (l *Link) publish(ctx context.Context, subject, reply string, header, paylo
 	l.out.publish(n, subject, reply, header, payload)
 	l.counters.outMessages++
 	l.counters.outBytes += int64(l.out.size - before)
-	if !now || !l.writeNow() {
-		l.wakeWriter()
-	}
+	l.wakeWriter()
 	l.mu.Unlock()
 	return nil
 }

@@ -19,9 +19,9 @@ func (c *conn) write() {
 		if c.inHand == nil {
 			continue
 		}
-		n, err := c.stream.Write(c.inHand.buf[c.written:])
-		c.written += n
+		n, err := c.stream.Write(c.inHand.buf)
 		if err != nil {
+			c.written = n
 			c.failWrite(err)
 			return
 		}
@@ -50,11 +50,6 @@ func (c *conn) take() bool {
 	l := c.link
 	for {
 		l.mu.Lock()
-		if c.begun {
-			c.begun, c.front = false, c.front[:0]
-			l.mu.Unlock()
-			return true
-		}
 		c.putDown()
 		if l.conn != c { // given up, and the queue is no longer ours
 			l.mu.Unlock()
@@ -76,26 +71,6 @@ func (c *conn) take() bool {
 			return false
 		}
 	}
-}
-
-// writeNow writes what is queued in place of the idle writer, as far as the socket
-// takes it without waiting, and reports whether that was all. It spares a caller
-// who waits for an answer the wait for a goroutine to be scheduled. mu is held: a
-// write that does not wait takes some microseconds. The rest is left to the writer,
-// and so are errors.
-func (l *Link) writeNow() bool {
-	c := l.conn
-	if c == nil || !c.writerIdle || c.tls != nil || !c.direct.possible() || len(l.out.chunks) != 1 {
-		return false
-	}
-	c.takeChunk()
-	c.written = c.direct.write(c.inHand.buf)
-	if c.written == len(c.inHand.buf) {
-		c.putDown()
-		return true
-	}
-	c.begun = true
-	return false
 }
 
 // putDown is done with the chunk in hand, which was written. mu is held.
