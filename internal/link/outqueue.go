@@ -156,6 +156,17 @@ func (c *chunk) filter(written int) {
 	c.keep(func(end int) bool { return end > written })
 }
 
+// behind counts the messages that end behind the first written bytes.
+func (c *chunk) behind(written int) (t Tally) {
+	c.each(func(start, end int, _ *wire.Op) {
+		if end > written {
+			t.Messages++
+			t.Bytes += int64(end - start)
+		}
+	})
+	return t
+}
+
 // keep keeps the messages for which want, called with where each ends, says so,
 // and nothing else.
 func (c *chunk) keep(want func(end int) bool) {

@@ -129,6 +129,9 @@ func FuzzFilter(f *testing.F) {
 				messages++
 			}
 		}
+		if got := c.behind(written); got != (Tally{messages, int64(len(want))}) {
+			t.Errorf("%v behind %d bytes, want %q", got, written, want)
+		}
 		c.filter(written)
 		if string(c.buf) != want || c.tally != (Tally{messages, int64(len(want))}) {
 			t.Errorf("kept %q with %v, want %q", c.buf, c.tally, want)

@@ -214,6 +214,9 @@ func (l *Link) detach(c *conn) (Tally, []Message) {
 	var atRisk []Message
 	unconfirmed := c.ledger.unconfirmed()
 	if l.cfg.Resend {
+		if c.inHand != nil {
+			unconfirmed = unconfirmed.minus(c.inHand.behind(c.written))
+		}
 		for _, ch := range slices.Backward(c.kept.again(c.ledger.confirmed)) {
 			l.out.push(ch)
 		}
