@@ -90,7 +90,7 @@ func runLesson(ctx context.Context, scale float64, asJSON bool) error {
 		heads = append(heads, fmt.Sprintf("sleeps %v s", e.Sleep.Seconds()))
 	}
 	longest := max(all[0].Length(), all[1].Length())
-	fmt.Fprintf(out, "PING after 10 s of silence, three of them, 3 s apart; one server sleeps for %v s before it\nanswers, the other for %v s. All times × %v; some %.0f s to go.\n\n",
+	fmt.Fprintf(out, "PING after 10 s of silence, three of them, 3 s apart; one server sleeps for %v s\nbefore it answers, the other for %v s. All times × %v; some %.0f s to go.\n\n",
 		all[0].Sleep.Seconds(), all[1].Sleep.Seconds(), scale, longest.Seconds())
 	columns := lesson.NewColumns(out, cli.Width(os.Stdout), heads...)
 	outcomes, errs := make([]lesson.Outcome, len(all)), make([]error, len(all))

@@ -51,8 +51,8 @@ type Outcome struct {
 	// Pauses is how often the client's process itself had not been running, so
 	// that it began to ask anew.
 	Pauses int `json:"pauses"`
-	// Processed is how long after it was sent the server processed the TYPE1, nil
-	// if it did not before the end.
+	// ProcessedMS is how long the second client took to connect and to have the
+	// TYPE1 processed; nil if it was not before the end.
 	ProcessedMS *float64 `json:"processed_ms"`
 	// Bytes are those of the messages between the client and the server.
 	Bytes int `json:"bytes"`
@@ -75,7 +75,7 @@ type experiment struct {
 
 	mu     sync.Mutex
 	out    Outcome
-	asked  time.Time     // when the TYPE1 was sent; zero before
+	asked  time.Time     // just before the TYPE1 was sent
 	asking chan struct{} // closed when the client has sent its first PING
 	done   context.CancelFunc
 }
@@ -130,14 +130,11 @@ func (x *experiment) interrupt(ctx context.Context, address string) {
 	case <-ctx.Done():
 		return
 	}
-	second := Client{Scale: x.Scale, Send: []Type{Type1}, Sent: func(t Type) {
-		if t == Type1 {
-			x.mu.Lock()
-			x.asked = time.Now()
-			x.mu.Unlock()
-			x.tell("second", "sending MSG_TYPE1")
-		}
-	}}
+	x.tell("second", "connecting, sending MSG_TYPE1")
+	x.mu.Lock()
+	x.asked = time.Now()
+	x.mu.Unlock()
+	second := Client{Scale: x.Scale, Send: []Type{Type1}}
 	_ = second.Run(ctx, address) // it stays, for the server to be asked by two
 }
 
