@@ -100,12 +100,15 @@ type Config struct {
 	// asking every server once.
 	KeepTrying bool
 
-	// Context, when it ends, ends the connection as Close does, without waiting
-	// for anything. Nil is never.
+	// Context, when it ends, ends the connection, and a Connect under way, without
+	// waiting for anything; EventClosed tells what is left behind. Close is still
+	// to be called, and tells it, too. Nil is
+	// never.
 	Context context.Context
 
 	// GiveUpAfter bounds how long another connection is sought after a loss;
-	// then all ends, with a *GaveUpError. 0 is for ever.
+	// then all ends, with a *GaveUpError. Each connection that stands, for
+	// however short a time, begins the count anew. 0 is for ever.
 	GiveUpAfter time.Duration
 
 	// AttemptTimeout bounds one attempt to connect. 0 is 2 s.

@@ -44,8 +44,8 @@ const (
 	// EventDropped: messages that Publish took will not be sent. Server, Dropped,
 	// Err.
 	EventDropped = link.EventDropped
-	// EventClosed: the end. Unconfirmed counts what was still to be sent; Err is
-	// what ended it: nil for Close, a *GaveUpError, the cause of Config.Context,
+	// EventClosed: the end. Unconfirmed counts what was not sent, or not
+	// confirmed; Err is what ended it: nil for Close, a *GaveUpError, the cause of Config.Context,
 	// or the error of a Connect that failed.
 	EventClosed = link.EventClosed
 )

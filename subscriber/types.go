@@ -44,8 +44,8 @@ const (
 	EventPromise = link.EventPromise
 	// EventDropped: of publishers only.
 	EventDropped = link.EventDropped
-	// EventClosed: the end. Unconfirmed counts what was still to be sent; Err is
-	// what ended it: nil for Close, a *GaveUpError, the cause of Config.Context,
+	// EventClosed: the end. Unconfirmed counts what was not sent, or not
+	// confirmed; Err is what ended it: nil for Close, a *GaveUpError, the cause of Config.Context,
 	// or the error of a Connect that failed.
 	EventClosed = link.EventClosed
 )

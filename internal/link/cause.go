@@ -25,7 +25,8 @@ const (
 	CauseReset
 	// CauseRefused: nobody listens at that address. Attempts only.
 	CauseRefused
-	// CauseTimeout: the attempt took longer than AttemptTimeout. Attempts only.
+	// CauseTimeout: the attempt took longer than AttemptTimeout, or a lame duck
+	// did not confirm for as long that it was left.
 	CauseTimeout
 	// CauseHostGone: what we sent is not even acknowledged. The host is down
 	// or the network between us is cut.

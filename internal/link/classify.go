@@ -86,7 +86,7 @@ func classify(hb heartbeat.Evidence, tcp TCPEvidence) Cause {
 		return CauseHostGone
 	case acknowledged && !closed:
 		return CauseFrozen
-	case tcp.Unacked > 0 || tcp.ZeroWindow:
+	case tcp.Unacked > 0 || closed:
 		return CauseHostGone
 	}
 	return CauseStale

@@ -111,12 +111,14 @@ type Config struct {
 	// asking every server once.
 	KeepTrying bool
 
-	// Context, when it ends, ends the link as Close does, but for what Close
-	// returns: EventClosed tells what is left behind. Nil is never.
+	// Context, when it ends, ends the link, and a Connect under way, as Close
+	// does. EventClosed tells what is left behind, and so does Close, once. Nil is
+	// never.
 	Context context.Context
 
 	// GiveUpAfter bounds how long another connection is sought after a loss;
-	// then the link ends, with a *GaveUpError. 0 is for ever.
+	// then the link ends, with a *GaveUpError. Each connection that stands, for
+	// however short a time, begins the count anew. 0 is for ever.
 	GiveUpAfter time.Duration
 
 	// OnEnd is called once if the link ended, but not by Close, with the error

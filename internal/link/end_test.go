@@ -137,8 +137,91 @@ func TestContextThatOutlives(t *testing.T) {
 		if err := r.link.Err(); errors.Is(err, context.Canceled) {
 			t.Errorf("closed, and then ended: %v", err)
 		}
-		r.connect(Config{Context: ctx})
-		r.ended(context.Canceled)
+		if l, err := Connect(t.Context(), address, r.config(Config{Context: ctx})); !errors.Is(err, context.Canceled) || !errors.Is(err, ErrClosed) {
+			t.Errorf("connect: %v, %v", l, err)
+		}
+	})
+}
+
+// A Connect that keeps trying ends with the context of what it is to make, too.
+func TestContextEndsConnect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t) // whose peer has not started
+		why := errors.New("enough")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		start := time.Now()
+		time.AfterFunc(time.Minute, func() { cancel(why) })
+		_, err := Connect(t.Context(), address, r.config(Config{Context: ctx, KeepTrying: true}))
+		if took := time.Since(start); !errors.Is(err, why) || !errors.Is(err, ErrClosed) || took != time.Minute {
+			t.Errorf("after %v: %v", took, err)
+		}
+		synctest.Wait()
+		if e := r.last(EventClosed); !errors.Is(e.Err, why) {
+			t.Errorf("event %v", e)
+		}
+	})
+}
+
+// What waits at the end is told why it ended, and what is left behind is told by
+// the last event as well as by Close, whoever calls it and when.
+func TestWaitingAtTheEnd(t *testing.T) {
+	why := errors.New("enough")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	bubble(t, Config{Context: ctx}, func(r *rig) {
+		r.net.Cut(address)
+		r.publish("handed over")
+		synctest.Wait()
+		flushed := make(chan error, 1)
+		go func() { flushed <- r.link.Flush(r.t.Context()) }()
+		synctest.Wait()
+		closed := make(chan error, 2)
+		cancel(why)
+		synctest.Wait()
+		for range cap(closed) {
+			go func() { closed <- r.link.Close() }()
+		}
+		if err := <-flushed; !errors.Is(err, why) || !errors.Is(err, ErrClosed) {
+			t.Errorf("flush: %v", err)
+		}
+		unsent := 0
+		for range cap(closed) {
+			if left, ok := errors.AsType[*UnsentError](<-closed); ok {
+				if unsent++; left.Unconfirmed.Messages != 1 {
+					t.Errorf("%v", left)
+				}
+			}
+		}
+		if e := r.last(EventClosed); unsent != 1 || e.Unconfirmed.Messages != 1 {
+			t.Errorf("told by %d calls of Close, event %v", unsent, e)
+		}
+	})
+}
+
+// Close may be called from OnEvent, also for an end that came by itself.
+func TestCloseInTheLastEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.peer.start()
+		ctx, cancel := context.WithCancel(t.Context())
+		cfg := r.config(Config{Context: ctx})
+		note, links, done := cfg.OnEvent, make(chan *Link, 1), make(chan error, 1)
+		cfg.OnEvent = func(e Event) {
+			note(e)
+			if e.Kind == EventClosed {
+				done <- (<-links).Close()
+			}
+		}
+		l, err := Connect(t.Context(), address, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		links <- l
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		<-l.Done()
+		r.peer.stop()
 	})
 }
 

@@ -46,8 +46,8 @@ const (
 	// ErrTooOld, or a *PayloadError or ErrNoHeaders when the broker takes less
 	// than the one before. Server, Dropped, Err.
 	EventDropped
-	// EventClosed: the end. Unconfirmed counts what was still to be sent; Err is
-	// what ended it: nil for Close, a *GaveUpError, the cause of Config.Context,
+	// EventClosed: the end. Unconfirmed counts what was not sent, or not
+	// confirmed; Err is what ended it: nil for Close, a *GaveUpError, the cause of Config.Context,
 	// or the error of a Connect that failed.
 	EventClosed
 )

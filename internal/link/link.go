@@ -42,7 +42,8 @@ type Link struct {
 	changed    chan struct{} // closed and renewed when room or state changed; nil if nobody waits
 	closing    bool          // the end has begun
 	why        error         // what ended it, nil for Close
-	left       UnsentError   // what was left behind when it began, until Close has told
+	left       UnsentError   // what was left behind when it began
+	toldLeft   bool          // Close has told
 	pool       pool
 	subs       registry
 	routed     routed
@@ -86,7 +87,14 @@ func Connect(ctx context.Context, servers string, cfg Config) (*Link, error) {
 		return nil, err
 	}
 	l := newLink(list, cfg)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(l.ctx, func() { cancel(l.Err()) })()
 	c, err := l.connectFirst(ctx)
+	if ended := l.Err(); ended != nil { // Config.Context has ended
+		c.dismiss()
+		err = ended
+	}
 	if err != nil {
 		l.shut(err)
 		l.end()
@@ -159,12 +167,12 @@ func (l *Link) Close() error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	left := l.left
-	l.left = UnsentError{}
-	if left != (UnsentError{}) {
-		return &left
+	if l.toldLeft || l.left == (UnsentError{}) {
+		return nil
 	}
-	return nil
+	l.toldLeft = true
+	left := l.left
+	return &left
 }
 
 // shut begins the end, of which why is the reason, nil for Close.
@@ -207,7 +215,7 @@ func (l *Link) end() {
 	l.release()
 	l.mu.Lock()
 	l.setState(StateClosed, time.Now())
-	left, why := l.out.tally, l.why
+	left, why := l.left.Queued.plus(l.left.Unconfirmed), l.why
 	for _, p := range l.out.keepMessages() { // of a Flush that a lame duck left to the next one
 		tellPing(p.done, l.closed())
 	}

@@ -240,6 +240,7 @@ func TestClassify(t *testing.T) {
 		{"frozen: the last probe is just under way", TCPEvidence{Known: true, Unacked: 1, SinceAck: ms(300)}, CauseFrozen},
 		{"frozen, the first probe's acknowledgement only", TCPEvidence{Known: true, SinceAck: ms(905)}, CauseFrozen},
 		{"zero window, its probes acknowledged", TCPEvidence{Known: true, Backoff: 2, SinceAck: ms(400), ZeroWindow: true, Unsent: 9000}, CauseNotReading},
+		{"a window closed before the first probe of it, and nothing acknowledged since", TCPEvidence{Known: true, SinceAck: ms(1200), ZeroWindow: true, Unsent: 9000}, CauseStale},
 		{"a window closed for the moment, by a reader slower than we are", TCPEvidence{Known: true, SinceAck: ms(4), ZeroWindow: true, Unsent: 9000}, CauseFrozen},
 		{"zero window, one of its probes not acknowledged", TCPEvidence{Known: true, Backoff: 2, SinceAck: ms(640), ZeroWindow: true, Unsent: 9000, Probes: 1}, CauseNotReading},
 		{"zero window, and the host went at the last byte, a millisecond rounded away", TCPEvidence{Known: true, Backoff: 3, SinceAck: ms(1799), ZeroWindow: true, Unsent: 2924176, Probes: 3}, CauseHostGone},

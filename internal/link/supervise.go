@@ -39,8 +39,11 @@ func (l *Link) supervise(c *conn) {
 			}
 			deafTo = next.confirmedAt
 		}
-		if deafTo.Before(deafFrom) {
-			deafFrom = deafTo // subscribed before the other was left
+		if deafTo.Before(deafFrom) { // subscribed before the other was left
+			deafFrom = deafTo
+			if moved && lost.loss.Cause != CauseLameDuck && lost.loss.Cause != CauseClosed {
+				deafTo = lost.loss.At // and what that still had for us is lost
+			}
 		}
 		c = next
 		l.attach(c, Event{Kind: EventResumed, At: c.confirmedAt, Server: c.server.String(), Attempt: tries,
@@ -77,8 +80,8 @@ func (l *Link) succeed(spare *conn, moved bool) (*conn, time.Time) {
 func (l *Link) attend(c *conn, trouble time.Time) (next *conn, moved bool) {
 	var second *standby
 	var away *move
-	var elsewhere chan *conn     // of away, until it was received from
-	var overdue <-chan time.Time // since c was left
+	var elsewhere chan *conn // of away, until it was received from
+	var leaving patience     // with c, since it was left
 	for {
 		select {
 		case <-c.gone:
@@ -102,11 +105,14 @@ func (l *Link) attend(c *conn, trouble time.Time) (next *conn, moved bool) {
 			away, elsewhere = nil, nil
 			if next != nil {
 				l.leave(c)
-				overdue = time.After(l.cfg.AttemptTimeout)
+				leaving.begin(l.cfg.AttemptTimeout, l.counters.inMessages.Load())
 			}
 			continue
-		case <-overdue: // meanwhile nothing is sent
-			c.giveUp(&Loss{Cause: CauseTimeout, Err: fmt.Errorf("a lame duck, told that it is left, and no PONG within %s", seconds(l.cfg.AttemptTimeout))})
+		case <-leaving.over:
+			if leaving.extend(l.counters.inMessages.Load()) {
+				continue
+			}
+			c.giveUp(&Loss{Cause: CauseTimeout, Err: fmt.Errorf("a lame duck, told that it is left, and no PONG for %s", seconds(time.Since(leaving.began)))})
 		}
 		break
 	}
@@ -119,6 +125,34 @@ func (l *Link) attend(c *conn, trouble time.Time) (next *conn, moved bool) {
 	}
 	spare.dismiss()
 	return next, true
+}
+
+// patience is that with a lame duck which was told that it is left: until its PONG
+// comes nothing is sent. What it had for us comes before that, and may take its
+// time.
+type patience struct {
+	over  <-chan time.Time
+	span  time.Duration
+	began time.Time
+	heard int64 // messages, in all
+}
+
+// maxLeaving bounds it, however much still comes. By then the lame duck may have
+// gone anyway.
+const maxLeaving = time.Minute
+
+func (p *patience) begin(span time.Duration, heard int64) {
+	p.span, p.began, p.heard = span, time.Now(), heard
+	p.over = time.After(span)
+}
+
+// extend goes on being patient if messages came meanwhile.
+func (p *patience) extend(heard int64) bool {
+	if heard == p.heard || time.Since(p.began) >= maxLeaving {
+		return false
+	}
+	p.heard, p.over = heard, time.After(p.span)
+	return true
 }
 
 // reconnect tries until a server answers and returns the connection and the
@@ -230,7 +264,10 @@ func (l *Link) detach(c *conn) (Tally, []Message) {
 		unconfirmed = c.ledger.unconfirmed()
 		l.lost = l.lost.plus(unconfirmed)
 	}
-	interrupted := &InterruptedError{c.loss}
+	var interrupted error = &InterruptedError{c.loss}
+	if l.closing {
+		interrupted = l.closed()
+	}
 	for _, p := range c.ledger.waiting {
 		tellPing(p.done, interrupted)
 	}
