@@ -5,14 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"sync"
 )
 
 // ErrTooManyReplies: replies to one request came faster than the loop over them
-// took them, and more than 1024 would have waited. Some are missing.
-var ErrTooManyReplies = errors.New("publisher: request: more replies than there is room for; take them faster")
+// took them, and there was no room for another. Some are missing.
+var ErrTooManyReplies = errors.New("more replies than there is room for; take them faster")
 
-// maxReplies bounds the replies to one request that wait for the loop.
-const maxReplies = 1024
+// What may wait for the loop: so many replies, and so many bytes of them.
+const (
+	maxReplies    = 65536
+	maxReplyBytes = 64 << 20
+)
 
 // Replies publishes m as RequestMsg does, and returns every reply in the order of
 // arrival, for as long as ctx lasts: how many will answer, nobody knows. It asks
@@ -28,8 +32,8 @@ const maxReplies = 1024
 // A loss of the connection does not end it, but may cost replies.
 func (p *Publisher) Replies(ctx context.Context, m *Msg) iter.Seq2[*Msg, error] {
 	return func(yield func(*Msg, error) bool) {
-		got := make(chan answer, maxReplies)
-		reply, err := p.expect(got, true)
+		q := &replies{ready: make(chan struct{}, 1)}
+		reply, err := p.expect(waiter{many: q})
 		if err != nil {
 			yield(nil, err)
 			return
@@ -40,7 +44,7 @@ func (p *Publisher) Replies(ctx context.Context, m *Msg) iter.Seq2[*Msg, error] 
 			return
 		}
 		for {
-			a, err := p.next(ctx, got)
+			a, err := p.next(ctx, q)
 			if err != nil {
 				yield(nil, fmt.Errorf("publisher: request %s: %w", m.Subject, err))
 				return
@@ -54,22 +58,75 @@ func (p *Publisher) Replies(ctx context.Context, m *Msg) iter.Seq2[*Msg, error] 
 
 // next returns the next of several replies. Those that have come go before the
 // end of ctx.
-func (p *Publisher) next(ctx context.Context, got <-chan answer) (answer, error) {
-	var a answer
-	open := true
-	select {
-	case a, open = <-got:
-	default:
-		select {
-		case a, open = <-got:
-		case <-ctx.Done():
-			return answer{}, ctx.Err()
-		case <-p.link.Done():
-			return answer{}, p.link.Err()
+func (p *Publisher) next(ctx context.Context, q *replies) (answer, error) {
+	for {
+		a, ok, full := q.take()
+		switch {
+		case ok:
+			return a, nil
+		case full:
+			return answer{}, ErrTooManyReplies
 		}
+		select {
+		case <-q.ready:
+			continue
+		case <-ctx.Done():
+		case <-p.link.Done():
+		}
+		if a, ok, _ := q.take(); ok {
+			return a, nil
+		}
+		if err := ctx.Err(); err != nil {
+			return answer{}, err
+		}
+		return answer{}, p.link.Err()
 	}
-	if !open {
-		return answer{}, ErrTooManyReplies
+}
+
+// replies are those that wait for the loop over them.
+type replies struct {
+	ready chan struct{} // holds a token when there is something new
+
+	mu sync.Mutex
+
+	// Guarded by mu.
+	waiting []answer
+	bytes   int
+	full    bool // one had no room: none is taken any more
+}
+
+// add keeps a reply, and reports whether there is room for it.
+func (q *replies) add(a answer) bool {
+	size := 0
+	if a.msg != nil {
+		size = len(a.msg.Data)
 	}
-	return a, nil
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.full = q.full || len(q.waiting) == maxReplies || len(q.waiting) > 0 && q.bytes+size > maxReplyBytes; !q.full {
+		q.waiting, q.bytes = append(q.waiting, a), q.bytes+size
+	}
+	select {
+	case q.ready <- struct{}{}:
+	default:
+	}
+	return !q.full
+}
+
+// take returns the oldest reply, or whether one had no room behind the last.
+func (q *replies) take() (a answer, ok, full bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.waiting) == 0 {
+		return answer{}, false, q.full
+	}
+	a = q.waiting[0]
+	q.waiting[0] = answer{}
+	if q.waiting = q.waiting[1:]; len(q.waiting) == 0 {
+		q.waiting = nil // what grew is let go
+	}
+	if a.msg != nil {
+		q.bytes -= len(a.msg.Data)
+	}
+	return a, true, false
 }

@@ -30,7 +30,7 @@ type inbox struct {
 type waiter struct {
 	reply string // the subject
 	got   chan<- answer
-	many  bool // more than one is expected
+	many  *replies // in place of got, if more than one is expected
 }
 
 // answer is a reply or why there is none.
@@ -50,7 +50,7 @@ func (p *Publisher) Request(ctx context.Context, to string, data []byte) (*Msg, 
 // RequestMsg is Request with a header. m.Reply is not used.
 func (p *Publisher) RequestMsg(ctx context.Context, m *Msg) (*Msg, error) {
 	got := make(chan answer, 1)
-	reply, err := p.expect(got, false)
+	reply, err := p.expect(waiter{got: got})
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func (p *Publisher) RequestMsg(ctx context.Context, m *Msg) (*Msg, error) {
 
 // expect registers a request, and the subscription before the first one. It
 // returns the subject for the reply.
-func (p *Publisher) expect(got chan<- answer, many bool) (reply string, err error) {
+func (p *Publisher) expect(w waiter) (reply string, err error) {
 	b := &p.inbox
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -87,7 +87,8 @@ func (p *Publisher) expect(got chan<- answer, many bool) (reply string, err erro
 	b.last++
 	var room [64]byte // keeps what is put together off the heap
 	reply = string(strconv.AppendUint(append(room[:0], b.prefix...), b.last, 36))
-	b.waiting[reply[len(b.prefix):]] = waiter{reply, got, many}
+	w.reply = reply
+	b.waiting[reply[len(b.prefix):]] = w
 	return reply, nil
 }
 
@@ -103,18 +104,15 @@ func (b *inbox) receive(op *wire.Op) {
 	token := op.Subject[bytes.LastIndexByte(op.Subject, '.')+1:]
 	b.mu.Lock()
 	w := b.waiting[string(token)]
-	if !w.many {
+	if w.many == nil {
 		delete(b.waiting, string(token))
 	}
 	b.mu.Unlock()
-	if w.got == nil {
-		return
-	}
-	select {
-	case w.got <- answerOf(op, w.reply): // one for one has room
-	default:
+	switch {
+	case w.got != nil:
+		w.got <- answerOf(op, w.reply) // has room: it is in the map only once
+	case w.many != nil && !w.many.add(answerOf(op, w.reply)):
 		b.forget(w.reply)
-		close(w.got) // nobody else sends
 	}
 }
 

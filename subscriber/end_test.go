@@ -75,6 +75,12 @@ func TestEndByItself(t *testing.T) {
 				if _, err := sub.Subscribe("late"); !errors.Is(err, subscriber.ErrClosed) || !tc.want(err) {
 					t.Errorf("subscribe: %v", err)
 				}
+				if err := loop.Drain(within(t)); err != nil && !errors.Is(err, subscriber.ErrClosed) {
+					t.Errorf("drain a subscription: %v", err)
+				}
+				if err := sub.Drain(within(t)); err != nil && !errors.Is(err, subscriber.ErrClosed) {
+					t.Errorf("drain: %v", err)
+				}
 				if err := sub.Close(); err != nil {
 					t.Errorf("close: %v", err)
 				}

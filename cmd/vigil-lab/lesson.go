@@ -36,7 +36,8 @@ With --json, standard output has one object a line for each experiment:
   dead             whether it gave the server up
   dead_after_ms    when, behind the last byte that it heard; null if not
   due_ms           when that is due by the lesson's times
-  pauses           how often the client's process itself had not been running
+  pauses           how often, before it gave up, its own process had not been
+                   running, so that it asked anew
   processed_ms     how long the server took for another client's message that
                    came while it slept
   bytes            between the client and the server
@@ -253,6 +254,13 @@ func keepAliveCommand() *cobra.Command {
 cannot be reached, and one that cannot be reached while something is
 unacknowledged: each on a host of its own, with packets really dropped.
 
+With --json, standard output has one object a line for each case:
+
+  case, result      what a pending read returned, "" if it was still waiting
+  after_ms          when, behind the last segment that came; null if it waited
+  computed_ms       when it is due by the settings; null if never
+  segments_sent, segments_received
+
 It needs Linux with network namespaces. Exit status: 0 if each read returned what
 TCP has it return, 1 if not, 2 for a command line that cannot be obeyed, 130 if
 interrupted.`,
@@ -292,6 +300,14 @@ func datagramsCommand() *cobra.Command {
 		Long: `Watch three peers by datagrams: one that is well, one whose process has ended,
 and one whose host has vanished; with a plain socket, and with a heartbeat.
 
+With --json, standard output has one object a line for each peer:
+
+  case
+  socket, socket_ms  what a plain socket learns, "" for nothing, and when
+  detected_ms        when the heartbeat knew, behind the fault; null if it gave
+                     nobody up
+  bound_ms           when it has to, behind the last answer
+
 It needs Linux with network namespaces. Exit status: 0 if the heartbeat found
 both that are dead and gave up no other, 1 if not, 130 if interrupted.`,
 		Args: cobra.NoArgs,
@@ -327,8 +343,21 @@ func probesCommand() *cobra.Command {
 row is answered though the peer lives; and count what a heartbeat costs a silent
 connection.
 
-It needs Linux with network namespaces. Exit status: 0 if each further probe made
-a mistake rarer, 1 if not, 2 for a command line that cannot be obeyed, 130 if
+With --json, standard output has one object a line for each link:
+
+  loss, probes, lost
+  mistaken          the shares of 1, 2, 3 and 4 probes in a row that were not
+                    answered, and
+  computed          the same by (1-(1-loss)²)ⁿ
+
+and then one for each heartbeat over TCP:
+
+  heartbeat, bytes  of a question, and of its answer
+  segments          that they take with their acknowledgements, measured
+  wire, every_s, bytes_per_s
+
+It needs Linux with network namespaces. Exit status: 0 if as many went unanswered
+as losses that are independent of each other make it, 1 if not, 2 for a command line that cannot be obeyed, 130 if
 interrupted.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

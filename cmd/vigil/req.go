@@ -37,8 +37,8 @@ input is a request. What can be filled into DATA is told with vigil pub.
 With --replies N the first N replies are printed, with 0 all that come. The first
 may take as long as --timeout says, and each further one --reply-timeout.
 
-Status 3 says that no reply came in time, or fewer than --replies; status 4 that
-nobody is subscribed.`,
+Status 3 says that no reply came in time, fewer than --replies, or no empty one;
+status 4 that nobody is subscribed.`,
 		Example: `  vigil req time.in paris
   vigil req help '' --raw --timeout 500ms
   vigil req '$SRV.PING' '' --replies 0`,
@@ -103,26 +103,37 @@ func (f *reqFlags) ask(ctx context.Context, pub *publisher.Publisher, m *publish
 	defer timer.Stop()
 	start, n := time.Now(), 0
 	for reply, err := range pub.Replies(within, m) {
+		timer.Stop()
 		took := time.Since(start)
-		switch late := context.Cause(within) == context.DeadlineExceeded; {
-		case errors.Is(err, publisher.ErrNoResponders):
-			return &cli.StatusError{Status: cli.NoResponders, Err: fmt.Errorf("nobody is subscribed to %s", m.Subject)}
-		case err != nil && late && n == 0:
-			return &cli.StatusError{Status: cli.Timeout, Err: fmt.Errorf("no reply on %s within %v", m.Subject, f.timeout)}
-		case err != nil && late && want > 0:
-			return &cli.StatusError{Status: cli.Timeout, Err: fmt.Errorf("%d of %d replies on %s, and none for %v", n, want, m.Subject, f.replyTimeout)}
-		case err != nil && late:
-			return nil
-		case err != nil:
-			return err
+		if err != nil {
+			return f.explain(err, within, m.Subject, n, want)
 		}
-		if n++; n == want || f.untilEmpty && len(reply.Data) == 0 {
-			return f.print(out, reply, start, took)
-		}
-		timer.Reset(f.replyTimeout)
 		if err := f.print(out, reply, start, took); err != nil {
 			return err
 		}
+		if n++; n == want || f.untilEmpty && len(reply.Data) == 0 {
+			return nil
+		}
+		timer.Reset(f.replyTimeout)
+	}
+	return nil
+}
+
+// explain returns what the end of the replies to a request means, of which n came
+// and want were wanted, 0 for all that come.
+func (f *reqFlags) explain(err error, within context.Context, subject string, n, want int) error {
+	late := errors.Is(err, context.Canceled) && context.Cause(within) == context.DeadlineExceeded
+	switch {
+	case errors.Is(err, publisher.ErrNoResponders):
+		return &cli.StatusError{Status: cli.NoResponders, Err: fmt.Errorf("nobody is subscribed to %s", subject)}
+	case !late:
+		return err
+	case n == 0:
+		return &cli.StatusError{Status: cli.Timeout, Err: fmt.Errorf("no reply on %s within %v", subject, f.timeout)}
+	case f.untilEmpty:
+		return &cli.StatusError{Status: cli.Timeout, Err: fmt.Errorf("%d replies on %s, none of them empty, and none for %v", n, subject, f.replyTimeout)}
+	case want > 0:
+		return &cli.StatusError{Status: cli.Timeout, Err: fmt.Errorf("%d of %d replies on %s, and none for %v", n, want, subject, f.replyTimeout)}
 	}
 	return nil
 }

@@ -240,6 +240,10 @@ func TestReqAndReply(t *testing.T) {
 			!strings.HasSuffix(stderr, "vigil: 3 of 4 replies on many, and none for 200ms\n") {
 			t.Errorf("%q, %q", stdout, stderr)
 		}
+		if stdout, stderr := run(t, 3, "req", "-s", url, "many", "x", "--wait-for-empty", "--reply-timeout", "200ms", "--raw"); len(strings.Fields(stdout)) != 3 ||
+			!strings.HasSuffix(stderr, "vigil: 3 replies on many, none of them empty, and none for 200ms\n") {
+			t.Errorf("%q, %q", stdout, stderr)
+		}
 		start(t, nil, "", "reply", "-s", url, "empty", "")
 		untilAnswered(t, url, "empty")
 		if stdout, _ := run(t, 0, "req", "-s", url, "empty", "x", "--wait-for-empty", "--raw"); stdout != "\n" {

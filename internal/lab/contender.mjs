@@ -62,15 +62,35 @@ let reason = "";
   }
 })();
 
+// It takes whatever it is given, for a socket that takes nothing, too. So that the
+// lab does not fill the machine's memory, it is given no more than this without
+// having confirmed any of it.
+const mostUnconfirmed = 64 << 20;
+const flushEvery = 1 << 20;
 let taken = 0;
+let unconfirmed = 0;
+let unflushed = 0;
+const flush = () => {
+  const bytes = unflushed;
+  unflushed = 0;
+  nc.flush().then(
+    () => (unconfirmed -= bytes),
+    () => (unconfirmed -= bytes), // lost with the connection
+  );
+};
 if (to) {
   const timer = setInterval(() => {
+    if (unconfirmed >= mostUnconfirmed) return;
     try {
       nc.publish(to, `${taken} `.padEnd(publishSize, "."));
-      taken++;
     } catch {
       clearInterval(timer); // it has given up for good
+      return;
     }
+    taken++;
+    unconfirmed += publishSize;
+    unflushed += publishSize;
+    if (unflushed >= flushEvery) flush();
   }, publishEvery);
 }
 process.on("SIGTERM", () => {

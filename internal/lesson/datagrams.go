@@ -104,8 +104,11 @@ func (d Datagrams) watch(ctx context.Context, c *companion, result *DatagramCase
 	ctx, cancel := context.WithTimeout(ctx, d.Length()+settle)
 	defer cancel()
 	verdict := make(chan error, 1)
-	// Ends with ctx at the latest, and is waited for below.
-	go func() { verdict <- udp.Prober{Method: d.Method}.Watch(ctx, probed) }()
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer cancel()
+	// Owned by watch; ends with ctx, and is waited for.
+	watching.Go(func() { verdict <- udp.Prober{Method: d.Method}.Watch(ctx, probed) })
 	if err := wait(ctx, settle); err != nil {
 		return err
 	}

@@ -48,8 +48,8 @@ type Outcome struct {
 	DeadAfterMS *float64 `json:"dead_after_ms"`
 	// DueMS is when that was due, computed from the lesson's times.
 	DueMS float64 `json:"due_ms"`
-	// Pauses is how often the client's process itself had not been running, so
-	// that it began to ask anew.
+	// Pauses is how often, in the silence that made it give up, the client's
+	// process itself had not been running, so that it began to ask anew.
 	Pauses int `json:"pauses"`
 	// ProcessedMS is how long the second client took to connect and to have the
 	// TYPE1 processed; nil if it was not before the end.
@@ -182,18 +182,16 @@ func (x *experiment) clientSent(t Type) {
 
 // Verdict returns nil if the experiment went as the lesson says.
 func (o Outcome) Verdict() error {
-	// A client whose process did not run asks anew, and then its count differs.
 	switch sleeps, cfg := time.Duration(o.SleepS*float64(time.Second)), clientSchedule(1); {
-	case o.Pauses > 0:
-	case sleeps >= time.Duration(cfg.Probes)*cfg.Interval:
-		if !o.Dead || o.Heartbeats != cfg.Probes || o.Answers != 0 {
-			return fmt.Errorf("lesson: the client of a server that sleeps for %v should have given up after %d heartbeats: %d were sent, %d answered", sleeps, cfg.Probes, o.Heartbeats, o.Answers)
+	case sleeps < time.Duration(cfg.Probes)*cfg.Interval:
+		if o.Dead {
+			return fmt.Errorf("lesson: the client gave up a server that sleeps for %v only", sleeps)
 		}
-		if o.DeadAfterMS == nil || *o.DeadAfterMS < o.DueMS {
-			return fmt.Errorf("lesson: the client gave up too soon, before %v ms", o.DueMS)
-		}
-	case o.Dead:
-		return fmt.Errorf("lesson: the client gave up a server that sleeps for %v only", sleeps)
+	case !o.Dead || o.Answers != 0 || o.Heartbeats < cfg.Probes || o.Pauses == 0 && o.Heartbeats > cfg.Probes:
+		// A client whose process did not run asks anew, and then more often.
+		return fmt.Errorf("lesson: the client of a server that sleeps for %v should have given up after %d heartbeats: %d were sent, %d answered", sleeps, cfg.Probes, o.Heartbeats, o.Answers)
+	case o.DeadAfterMS == nil || *o.DeadAfterMS < o.DueMS:
+		return fmt.Errorf("lesson: the client gave up too soon, before %v ms", o.DueMS)
 	}
 	if o.ProcessedMS == nil {
 		return errors.New("lesson: the server did not process the second client's message while it slept")

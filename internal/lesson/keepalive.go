@@ -117,6 +117,10 @@ func (k KeepAlive) Run(ctx context.Context) (found KeepAliveFindings, err error)
 	}
 	defer func() { err = errors.Join(err, sw.Close()) }()
 	bound := ms(k.Bound())
+	unacknowledged := error(nil) // within the run, unless that is a long one
+	if k.Length() > Retransmission {
+		unacknowledged = syscall.ETIMEDOUT
+	}
 	cases := []struct {
 		KeepAliveCase
 		strike func(*companion, net.Conn) error
@@ -126,7 +130,7 @@ func (k KeepAlive) Run(ctx context.Context) (found KeepAliveFindings, err error)
 			func(c *companion, _ net.Conn) error { return c.host.Reboot() }},
 		{KeepAliveCase{Case: "the peer cannot be reached", ComputedMS: &bound, want: syscall.ETIMEDOUT},
 			func(c *companion, _ net.Conn) error { return c.host.Drop(fault.Both) }},
-		{KeepAliveCase{Case: "the same, and something is unacknowledged", ComputedMS: new(ms(Retransmission))},
+		{KeepAliveCase{Case: "the same, and something is unacknowledged", ComputedMS: new(ms(Retransmission)), want: unacknowledged},
 			func(c *companion, conn net.Conn) error {
 				if err := c.host.Drop(fault.Both); err != nil {
 					return err

@@ -287,13 +287,20 @@ func costs(ctx context.Context, address string) ([]Cost, error) {
 // delayedAck is longer than Linux delays an acknowledgement.
 const delayedAck = 60 * time.Millisecond
 
-// Verdict returns nil if repeated probes did what they are for: each one more makes
-// a mistake rarer.
+// Verdict returns nil if as many runs of probes went unanswered as losses that are
+// independent of each other make it: then each further probe makes a mistake rarer
+// by the same factor.
 func (f ProbeFindings) Verdict() error {
 	for _, l := range f.Links {
-		for n := 1; n < mostProbes; n++ {
-			if l.Mistaken[n] > l.Mistaken[n-1] || l.Mistaken[n] > 0 && l.Mistaken[n] == l.Mistaken[n-1] {
-				return fmt.Errorf("lesson: probes: at %.0f %% loss %d probes were mistaken as often as %d", 100*l.Loss, n+1, n)
+		for n := range mostProbes {
+			// Runs overlap, so that up to 2n+1 of them depend on each other.
+			p := l.Computed[n]
+			deviation := math.Sqrt(p * (1 - p) * float64(2*n+1) / float64(l.Probes))
+			// Where hardly any are expected, a few more are chance.
+			allowed := 6*deviation + 6/float64(l.Probes)
+			if math.Abs(l.Mistaken[n]-p) > allowed {
+				return fmt.Errorf("lesson: probes: at %.0f %% loss, of %d in a row none was answered in %s of the cases, want %s ± %s",
+					100*l.Loss, n+1, share(l.Mistaken[n]), share(p), share(allowed))
 			}
 		}
 	}

@@ -33,6 +33,9 @@ const (
 	leastNode = 18
 	// installTimeout bounds "npm ci", which fetches five small packages.
 	installTimeout = 3 * time.Minute
+	// npmGrace is how long what npm has started may hold on to its output when it
+	// was ended.
+	npmGrace = 5 * time.Second
 )
 
 //go:embed module module/.npmrc
@@ -100,17 +103,20 @@ func version(files map[string][]byte) string {
 }
 
 // fetch lets npm fill a directory.
-func fetch(ctx context.Context, dir string, files map[string][]byte) error {
+func fetch(caller context.Context, dir string, files map[string][]byte) error {
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
 			return fmt.Errorf("natsjs: %w", err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, installTimeout)
+	ctx, cancel := context.WithTimeout(caller, installTimeout)
 	defer cancel()
 	npm := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts")
-	npm.Dir = dir
+	npm.Dir, npm.WaitDelay = dir, npmGrace
 	if out, err := npm.CombinedOutput(); err != nil {
+		if caller.Err() != nil {
+			return fmt.Errorf("natsjs: npm ci: %w", caller.Err())
+		}
 		return unsupported(fmt.Errorf("npm ci: %w: %s", err, lastLines(out)))
 	}
 	return nil
