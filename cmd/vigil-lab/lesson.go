@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -107,7 +109,7 @@ func runLesson(ctx context.Context, scale float64, asJSON bool) error {
 		return err
 	}
 	fmt.Fprintln(out)
-	lesson.WriteOutcomes(out, outcomes)
+	lesson.WriteOutcomes(out, outcomes, cli.Width(os.Stdout))
 	if asJSON {
 		if err := lesson.WriteJSON(os.Stdout, outcomes); err != nil {
 			return err
@@ -210,8 +212,12 @@ a command line that cannot be obeyed, 130 if interrupted.`,
 				}
 				client.Send = append(client.Send, lesson.Type(t))
 			}
+			host, err := hostOf(args[0])
+			if err != nil {
+				return err
+			}
 			client.Say = func(text string) { fmt.Println(text) }
-			err := client.Run(cmd.Context(), net.JoinHostPort(args[0], strconv.Itoa(port)))
+			err = client.Run(cmd.Context(), net.JoinHostPort(host, strconv.Itoa(port)))
 			if _, dead := errors.AsType[*lesson.DeadError](err); dead || errors.Is(err, lesson.ErrClosed) {
 				return &cli.StatusError{Status: cli.Failed} // a line has said so
 			}
@@ -222,6 +228,22 @@ a command line that cannot be obeyed, 130 if interrupted.`,
 	cmd.Flags().IntSliceVar(&send, "send", nil, "messages to send first: 11 for TYPE1, 21 for TYPE2")
 	registerScale(cmd, &client.Scale)
 	return cmd
+}
+
+// hostOf returns the host that an argument names: by a name, or by an address, of
+// IPv6 with brackets or without.
+func hostOf(arg string) (string, error) {
+	host := arg
+	if inner, ok := strings.CutPrefix(arg, "["); ok && strings.HasSuffix(inner, "]") {
+		host = strings.TrimSuffix(inner, "]")
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		return host, nil
+	}
+	if arg == "" || strings.ContainsAny(arg, ":[] /") {
+		return "", cli.Usagef("host %q: want a name or an address; --port takes the port", arg)
+	}
+	return arg, nil
 }
 
 // onHosts runs an experiment that needs hosts which vanish.
@@ -275,7 +297,7 @@ interrupted.`,
 				if err != nil {
 					return err
 				}
-				lesson.WriteKeepAlive(out, found)
+				lesson.WriteKeepAlive(out, found, cli.Width(os.Stdout))
 				if asJSON {
 					if err := lesson.WriteJSON(os.Stdout, found.Cases); err != nil {
 						return err
@@ -319,7 +341,7 @@ both that are dead and gave up no other, 1 if not, 130 if interrupted.`,
 				if err != nil {
 					return err
 				}
-				lesson.WriteDatagrams(out, found)
+				lesson.WriteDatagrams(out, found, cli.Width(os.Stdout))
 				if asJSON {
 					if err := lesson.WriteJSON(os.Stdout, found); err != nil {
 						return err
@@ -353,12 +375,14 @@ With --json, standard output has one object a line for each link:
 and then one for each heartbeat over TCP:
 
   heartbeat, bytes  of a question, and of its answer
-  segments          that they take with their acknowledgements, measured
-  wire, every_s, bytes_per_s
+  frames, wire      that they take with their acknowledgements, and the bytes of
+                    these with Ethernet headers, counted on the link
+  every_s           how often a silent connection is asked
+  bytes_per_s       what comes of it
 
 It needs Linux with network namespaces. Exit status: 0 if as many went unanswered
-as losses that are independent of each other make it, 1 if not, 2 for a command line that cannot be obeyed, 130 if
-interrupted.`,
+as losses that are independent of each other make it, 1 if not, 2 for a command
+line that cannot be obeyed, 130 if interrupted.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := p.Validate(); err != nil {
@@ -370,7 +394,7 @@ interrupted.`,
 				if err != nil {
 					return err
 				}
-				lesson.WriteProbes(out, found)
+				lesson.WriteProbes(out, found, cli.Width(os.Stdout))
 				if asJSON {
 					err = errors.Join(lesson.WriteJSON(os.Stdout, found.Links), lesson.WriteJSON(os.Stdout, found.Costs))
 				}
@@ -378,7 +402,8 @@ interrupted.`,
 			})
 		},
 	}
-	cmd.Flags().Float64SliceVar(&p.Loss, "loss", nil, "shares of the frames that are lost each way (default 0.1,0.2)")
+	cmd.Flags().Float64SliceVar(&p.Loss, "loss", nil, "`shares` of the frames that are lost each way")
+	cmd.Flags().Lookup("loss").DefValue = "0.1,0.2"
 	cmd.Flags().IntVar(&p.Count, "count", 0, "probes to send over each link (default 4000)")
 	registerJSON(cmd, &asJSON)
 	return cmd

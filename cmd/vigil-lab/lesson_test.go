@@ -19,6 +19,9 @@ func TestLessonFlags(t *testing.T) {
 		"server --sleep -5s":               "sleep -5s: want 0 or more",
 		"server --port 65536":              "port 65536: want 0 to 65535",
 		"client localhost --port 0":        "port 0: want 1 to 65535",
+		"client 127.0.0.1:43211":           `host "127.0.0.1:43211": want a name or an address; --port takes the port`,
+		"client nats://localhost":          `host "nats://localhost"`,
+		"client [localhost]":               `host "[localhost]"`,
 		"client localhost --send 2":        "send 2: want 11 or 21",
 		"client localhost --scale 99999":   "bad scale: 99999",
 		"keepalive --idle 1500ms":          "idle 1.5s: want whole seconds",
@@ -36,6 +39,24 @@ func TestLessonFlags(t *testing.T) {
 		var usage *cli.UsageError
 		if !errors.As(err, &usage) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%q: error %v, want a usage error with %q", args, err, want)
+		}
+	}
+}
+
+// A host is a name or an address, and nothing else.
+func TestHostOf(t *testing.T) {
+	for arg, want := range map[string]string{
+		"localhost": "localhost", "broker-1.example.": "broker-1.example.", "127.0.0.1": "127.0.0.1",
+		"::1": "::1", "[::1]": "::1", "fe80::1%eth0": "fe80::1%eth0",
+	} {
+		if host, err := hostOf(arg); host != want || err != nil {
+			t.Errorf("%q: %q, %v", arg, host, err)
+		}
+	}
+	for _, arg := range []string{"", "[]", "[::1", "::1]", "[::1]:43211", "localhost:1", "a b"} {
+		var usage *cli.UsageError
+		if host, err := hostOf(arg); !errors.As(err, &usage) {
+			t.Errorf("%q: %q, %v, want a usage error", arg, host, err)
 		}
 	}
 }

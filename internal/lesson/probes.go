@@ -18,7 +18,7 @@ import (
 // Probes answers the lesson's second question: what do repeated probes cost, and
 // what are they for? Datagrams are asked and answered over links that lose some,
 // to see how often none of several in a row is answered; and a heartbeat over TCP
-// is counted, to see what it costs. The zero value of a field is its default.
+// is counted on its link, to see what it costs. The zero value of a field is its default.
 type Probes struct {
 	// Loss are the shares of the frames that are lost, each way. Nil is 10 and
 	// 20 %.
@@ -65,7 +65,7 @@ func (p Probes) Validate() error {
 
 // Length returns how long a run takes.
 func (p Probes) Length() time.Duration {
-	return time.Duration(p.withDefaults().Count)*probeEvery + probePatience
+	return time.Duration(p.withDefaults().Count)*probeEvery + probePatience + (1+exchanges)*delayedAck
 }
 
 // LossyLink is what came of the probes over one link.
@@ -86,13 +86,13 @@ type Cost struct {
 	Heartbeat string `json:"heartbeat"`
 	// Bytes are those of a question, and of its answer.
 	Bytes int `json:"bytes"`
-	// Segments is how many segments a question, its answer and their
-	// acknowledgements take, measured; and Wire what they have together on an
-	// Ethernet, computed from it.
-	Segments float64 `json:"segments"`
-	Wire     float64 `json:"wire"`
+	// Frames is how many frames a question, its answer and their acknowledgements
+	// take, and Wire their bytes with Ethernet headers, both counted on the peer's
+	// link.
+	Frames float64 `json:"frames"`
+	Wire   float64 `json:"wire"`
 	// EveryS is how often a silent connection is asked, in seconds, and BytesPerS
-	// what comes of it.
+	// what comes of it, computed.
 	EveryS    float64 `json:"every_s"`
 	BytesPerS float64 `json:"bytes_per_s"`
 }
@@ -106,10 +106,6 @@ type ProbeFindings struct {
 // exchanges is how many questions the cost is measured with.
 const exchanges = 20
 
-// frameHeaders are those of a segment, in bytes: Ethernet, IPv4, TCP and its
-// timestamps, which Linux has on by default.
-const frameHeaders = 14 + 20 + 20 + 12
-
 // Run measures, over all links side by side. The process must be isolated
 // (fault.RunIsolated).
 func (p Probes) Run(ctx context.Context) (found ProbeFindings, err error) {
@@ -122,11 +118,12 @@ func (p Probes) Run(ctx context.Context) (found ProbeFindings, err error) {
 		return found, fmt.Errorf("lesson: probes: links that lose frames need network namespaces: %w", err)
 	}
 	defer func() { err = errors.Join(err, sw.Close()) }()
-	all, err := companions(ctx, sw, len(p.Loss)+1)
+	found.Costs = heartbeats()
+	all, err := companions(ctx, sw, len(p.Loss)+len(found.Costs))
 	if err != nil {
 		return found, fmt.Errorf("lesson: probes: %w", err)
 	}
-	if found.Costs, err = costs(ctx, all[len(p.Loss)].address); err != nil {
+	if err := measure(ctx, all[len(p.Loss):], found.Costs); err != nil {
 		return found, fmt.Errorf("lesson: probes: cost: %w", err)
 	}
 	found.Links = make([]LossyLink, len(p.Loss))
@@ -243,45 +240,64 @@ func tally(loss float64, answered []bool) LossyLink {
 	return l
 }
 
-// costs measures what an exchange takes: of the lesson's messages, and of NATS'
-// PING and PONG.
-func costs(ctx context.Context, address string) ([]Cost, error) {
-	lesson := clientSchedule(1)
-	all := []Cost{
-		{Heartbeat: "the lesson's, 10 s", Bytes: MessageSize, EveryS: lesson.Idle.Seconds()},
-		{Heartbeat: "NATS' PING, as often", Bytes: len("PING\r\n"), EveryS: lesson.Idle.Seconds()},
+// heartbeats are those whose cost is measured: with the lesson's messages, and with
+// NATS' PING and PONG.
+func heartbeats() []Cost {
+	lesson := clientSchedule(1).Idle.Seconds()
+	return []Cost{
+		{Heartbeat: "the lesson's, 10 s", Bytes: MessageSize, EveryS: lesson},
+		{Heartbeat: "NATS' PING, as often", Bytes: len("PING\r\n"), EveryS: lesson},
 		{Heartbeat: "NATS' PING, Vigil's default", Bytes: len("PING\r\n"), EveryS: heartbeat.Default().Idle.Seconds()},
 	}
-	for n := range all {
-		c := &all[n]
-		var dialer net.Dialer
-		conn, err := dialer.DialContext(ctx, "tcp", address)
-		if err != nil {
-			return nil, err
-		}
-		before, err := countSegments(conn)
-		for range exchanges {
-			// A pause, so that nothing is acknowledged along with the next question.
-			if err == nil {
-				err = wait(ctx, delayedAck)
-			}
-			if err == nil {
-				err = echo(conn, make([]byte, c.Bytes))
-			}
-		}
-		if err == nil {
-			err = wait(ctx, delayedAck)
-		}
-		after, failed := countSegments(conn)
-		conn.Close()
-		if err := errors.Join(err, failed); err != nil {
-			return nil, err
-		}
-		c.Segments = float64(after.sent-before.sent+after.received-before.received) / exchanges
-		c.Wire = c.Segments*frameHeaders + 2*float64(c.Bytes)
-		c.BytesPerS = c.Wire / c.EveryS
+}
+
+// measure completes costs side by side, each with a peer of its own.
+func measure(ctx context.Context, peers []*companion, costs []Cost) error {
+	errs := make([]error, len(costs))
+	var measuring sync.WaitGroup
+	for n := range costs {
+		measuring.Go(func() { errs[n] = costs[n].measure(ctx, peers[n]) })
 	}
-	return all, nil
+	measuring.Wait()
+	return errors.Join(errs...)
+}
+
+// measure counts what passes to and from a peer with whom nobody else speaks.
+func (c *Cost) measure(ctx context.Context, peer *companion) error {
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "tcp", peer.address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	// After each exchange a pause, so that nothing is acknowledged along with the
+	// next question. The first is none of those that count: it ends the opening.
+	exchange := func() error {
+		if err := echo(conn, make([]byte, c.Bytes)); err != nil {
+			return err
+		}
+		return wait(ctx, delayedAck)
+	}
+	if err := exchange(); err != nil {
+		return err
+	}
+	frames, octets, err := peer.host.Traffic()
+	for range exchanges {
+		if err == nil {
+			err = exchange()
+		}
+	}
+	if err != nil {
+		return err
+	}
+	nowFrames, nowOctets, err := peer.host.Traffic()
+	if err != nil {
+		return err
+	}
+	c.Frames = float64(nowFrames-frames) / exchanges
+	c.Wire = float64(nowOctets-octets) / exchanges
+	c.BytesPerS = c.Wire / c.EveryS
+	return nil
 }
 
 // delayedAck is longer than Linux delays an acknowledgement.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -66,10 +67,25 @@ func (c *Columns) cell(k int, content string) {
 	fmt.Fprintf(c.out, "%-*s", columnWidth, content)
 }
 
-// WriteOutcomes says what the experiments came to.
-func WriteOutcomes(w io.Writer, all []Outcome) {
+// proseWidth is the longest line of text where the terminal's width is unknown, and
+// the width that every table fits.
+const proseWidth = 80
+
+// writeProse writes a paragraph in lines that fit the terminal, 0 for none.
+func writeProse(w io.Writer, width int, paragraph string) {
+	if width <= 0 {
+		width = proseWidth
+	}
+	for line := range strings.Lines(text.WrapSoft(paragraph, width)) {
+		fmt.Fprintln(w, strings.TrimRight(line, " \n"))
+	}
+}
+
+// WriteOutcomes says what the experiments came to, on a terminal of the given width,
+// 0 for none.
+func WriteOutcomes(w io.Writer, all []Outcome, width int) {
 	for _, o := range all {
-		fmt.Fprintf(w, "A server that sleeps for %s: %s\n", seconds(o.SleepS*o.Scale), o.sentence())
+		writeProse(w, width, fmt.Sprintf("A server that sleeps for %s: %s", seconds(o.SleepS*o.Scale), o.sentence()))
 	}
 }
 
@@ -88,10 +104,13 @@ func (o Outcome) sentence() string {
 
 // seconds formats s seconds.
 func seconds(s float64) string {
-	if s >= 1 {
+	switch {
+	case s >= 1:
 		return fmt.Sprintf("%.2f s", s)
+	case s >= 0.01:
+		return fmt.Sprintf("%.0f ms", 1000*s)
 	}
-	return fmt.Sprintf("%.0f ms", 1000*s)
+	return fmt.Sprintf("%.1f ms", 1000*s)
 }
 
 // newTable returns a table as all of the lab's are.
@@ -104,11 +123,23 @@ func newTable(w io.Writer, header ...any) table.Writer {
 	return t
 }
 
+// narrow wraps the text of a column, counted from 1, and keeps rows of several lines
+// apart.
+func narrow(t table.Writer, width int, columns ...int) {
+	var configs []table.ColumnConfig
+	for _, n := range columns {
+		configs = append(configs, table.ColumnConfig{Number: n, WidthMax: width, WidthMaxEnforcer: text.WrapSoft})
+	}
+	t.SetColumnConfigs(configs)
+	t.Style().Options.SeparateRows = true
+}
+
 // WriteKeepAlive writes the cases as a table, and what a kernel's own settings
 // come to.
-func WriteKeepAlive(w io.Writer, f KeepAliveFindings) {
-	fmt.Fprintf(w, "TCP_KEEPIDLE %v, TCP_KEEPINTVL %v, TCP_KEEPCNT %d, as the kernel gave them back.\n", f.Idle, f.Interval, f.Count)
-	t := newTable(w, "the peer", "a read returns", "after", "due (computed)", "segments sent, received")
+func WriteKeepAlive(w io.Writer, f KeepAliveFindings, width int) {
+	writeProse(w, width, fmt.Sprintf("TCP_KEEPIDLE %v, TCP_KEEPINTVL %v, TCP_KEEPCNT %d, as the kernel gave them back.", f.Idle, f.Interval, f.Count))
+	t := newTable(w, "the peer", "a read returns", "after", "due\n(computed)", "segments\nout, in")
+	narrow(t, 19, 1, 2)
 	for _, c := range f.Cases {
 		result, after, due := c.Result, millis(c.AfterMS), millis(c.ComputedMS)
 		if result == "" {
@@ -118,9 +149,9 @@ func WriteKeepAlive(w io.Writer, f KeepAliveFindings) {
 	}
 	t.Render()
 	bound := f.System.Bound()
-	fmt.Fprintf(w, "Computed: who switches keep-alive on and sets nothing waits for %v + %d × %v = %.0f s (%v) on this kernel;\n",
-		f.System.Idle, f.System.Count, f.System.Interval, bound.Seconds(), bound)
-	fmt.Fprintf(w, "Linux comes with 7200 s + 9 × 75 s = 7875 s (2 h 11 min 15 s). While something is unacknowledged keep-alive does\nnot ask at all: then TCP sends that again for %.1f s (computed, tcp_retries2 = 15).\n", Retransmission.Seconds())
+	writeProse(w, width, fmt.Sprintf("Computed: who switches keep-alive on and sets nothing waits for %.0f s + %d × %.0f s = %.0f s on this kernel; Linux comes with 7200 s + 9 × 75 s = 7875 s, 2 h 11 min 15 s.",
+		f.System.Idle.Seconds(), f.System.Count, f.System.Interval.Seconds(), bound.Seconds()))
+	writeProse(w, width, fmt.Sprintf("While something is unacknowledged keep-alive does not ask at all: then TCP sends that again for %.1f s (computed, tcp_retries2 = 15).", Retransmission.Seconds()))
 }
 
 func millis(ms *float64) string {
@@ -131,8 +162,8 @@ func millis(ms *float64) string {
 }
 
 // WriteDatagrams writes the cases as a table, and what they say.
-func WriteDatagrams(w io.Writer, found []DatagramCase) {
-	t := newTable(w, "the peer", "a plain UDP socket learns", "after", "the heartbeat gives it up after", "bound")
+func WriteDatagrams(w io.Writer, found []DatagramCase, width int) {
+	t := newTable(w, "the peer", "a plain UDP\nsocket learns", "after", "given up by\nthe heartbeat", "bound")
 	for _, c := range found {
 		socket := c.Socket
 		if socket == "" {
@@ -141,33 +172,30 @@ func WriteDatagrams(w io.Writer, found []DatagramCase) {
 		t.AppendRow(table.Row{c.Case, socket, millis(c.SocketMS), millis(c.DetectedMS), millis(&c.BoundMS)})
 	}
 	t.Render()
-	fmt.Fprintln(w, "So yes: a heartbeat needs no connection. UDP has neither FIN nor retransmission to tell of an end; a host that lives")
-	fmt.Fprintln(w, "says by ICMP that nobody listens, if it may; one that has vanished says nothing, to whatever socket.")
+	writeProse(w, width, "So yes: a heartbeat needs no connection. UDP has neither FIN nor retransmission to tell of an end; a host that lives says by ICMP that nobody listens, if it may; one that has vanished says nothing, to whatever socket.")
 }
 
 // WriteProbes writes both tables, and what they say.
-func WriteProbes(w io.Writer, f ProbeFindings) {
-	t := newTable(w, "frames lost, each way", "probes", "unanswered", "1 in a row", "2", "3", "4")
+func WriteProbes(w io.Writer, f ProbeFindings, width int) {
+	t := newTable(w, "lost each way", "probes", "", "1 in a row", "2", "3", "4")
 	for _, l := range f.Links {
-		row := table.Row{fmt.Sprintf("%.0f %%", 100*l.Loss), l.Probes, fmt.Sprintf("%.1f %%", 100*float64(l.Lost)/float64(l.Probes))}
+		measured, computed := table.Row{fmt.Sprintf("%.0f %%", 100*l.Loss), l.Probes, "measured"}, table.Row{"", "", "computed"}
 		for n := range mostProbes {
-			row = append(row, fmt.Sprintf("%s (%s)", share(l.Mistaken[n]), share(l.Computed[n])))
+			measured, computed = append(measured, share(l.Mistaken[n])), append(computed, share(l.Computed[n]))
 		}
-		t.AppendRow(row)
+		t.AppendRows([]table.Row{measured, computed})
 	}
 	t.Render()
-	fmt.Fprintln(w, "How often none of so many probes in a row is answered, though the peer lives; (computed). One probe that is not")
-	fmt.Fprintln(w, "answered says little; each further one makes the mistake rarer by the same factor, and costs one Interval.")
-	fmt.Fprintln(w, "Over TCP the kernel sends a lost probe again: there, further ones buy the time that this takes.")
+	writeProse(w, width, "How often none of so many probes in a row is answered, though the peer lives. One probe that is not answered says little; each further one makes the mistake rarer by the same factor, and costs one Interval. Over TCP the kernel sends a lost probe again: there, further ones buy the time that this takes.")
 	fmt.Fprintln(w)
-	t = newTable(w, "heartbeat over TCP", "bytes each way", "segments", "on the wire", "every", "costs", "of 1 Mbit/s")
+	t = newTable(w, "heartbeat over TCP", "bytes\neach way", "frames", "bytes on\nthe wire", "every", "bytes/s", "of\n1 Mbit/s")
+	narrow(t, 15, 1)
 	for _, c := range f.Costs {
-		t.AppendRow(table.Row{c.Heartbeat, c.Bytes, fmt.Sprintf("%.1f", c.Segments), fmt.Sprintf("%.0f bytes", c.Wire), seconds(c.EveryS),
-			fmt.Sprintf("%.0f bytes/s", c.BytesPerS), fmt.Sprintf("%.3f %%", 100*c.BytesPerS*8/1e6)})
+		t.AppendRow(table.Row{c.Heartbeat, c.Bytes, fmt.Sprintf("%.1f", c.Frames), fmt.Sprintf("%.0f", c.Wire), fmt.Sprintf("%.3g s", c.EveryS),
+			fmt.Sprintf("%.0f", c.BytesPerS), fmt.Sprintf("%.3f %%", 100*c.BytesPerS*8/1e6)})
 	}
 	t.Render()
-	fmt.Fprintln(w, "Segments are measured, acknowledgements included; what they have on an Ethernet is computed. Any traffic at all")
-	fmt.Fprintln(w, "spares the probe: only a silent connection pays.")
+	writeProse(w, width, "Frames and their bytes are counted on the peer's link, with Ethernet headers and acknowledgements; bytes/s is computed from them. Any traffic at all spares the probe: only a silent connection pays.")
 }
 
 // share formats a share in percent, with three digits.
