@@ -126,7 +126,12 @@ func (p *Publisher) send(ctx context.Context, to, reply string, header Header, d
 		return badSubject(err)
 	}
 	identify := p.cfg.Confirmed && header.Get(idHeader) == ""
-	if len(header) == 0 && !identify {
+	switch {
+	case len(header) > 0:
+	case identify:
+		var room [blockSize]byte
+		return p.link.Publish(ctx, to, reply, p.ids.appendBlock(room[:0]), data)
+	default:
 		return p.link.Publish(ctx, to, reply, nil, data)
 	}
 	if err := header.Check(); err != nil {
@@ -139,16 +144,9 @@ func (p *Publisher) send(ctx context.Context, to, reply string, header Header, d
 	defer p.headers.Put(block)
 	*block = wire.AppendHeader((*block)[:0], header)
 	if identify {
-		*block = p.appendID((*block)[:len(*block)-len("\r\n")])
+		*block = p.ids.appendLine((*block)[:len(*block)-len("\r\n")])
 	}
 	return p.link.Publish(ctx, to, reply, *block, data)
-}
-
-// appendID appends the message's id as the last line of a header block.
-func (p *Publisher) appendID(block []byte) []byte {
-	block = append(block, idHeader+": "...)
-	block = p.ids.append(block)
-	return append(block, "\r\n\r\n"...)
 }
 
 func badSubject(err error) error {

@@ -18,8 +18,10 @@ func TestClients(t *testing.T) {
 	t.Parallel()
 	reuse := client(lab.VigilReuse)
 	reuse.Roles = []string{RoleLoop, RoleHandler}
+	confirmed := client(lab.VigilResend)
+	confirmed.Roles, confirmed.Identifies = []string{RolePublish}, true
 	b := Bench{
-		Contenders: []Contender{contender(lab.Vigil), contender(lab.NATSServer), client(lab.Vigil), reuse, client(lab.NATSGo)},
+		Contenders: []Contender{contender(lab.Vigil), contender(lab.NATSServer), client(lab.Vigil), reuse, confirmed, client(lab.NATSGo)},
 		Scenarios: slices.DeleteFunc(Scenarios(), func(s Scenario) bool {
 			return !strings.HasPrefix(s.Name, "client-") || !slices.Contains(s.speaks, Client)
 		}),
@@ -32,8 +34,8 @@ func TestClients(t *testing.T) {
 	if err := Failure(results); err != nil {
 		t.Fatal(err)
 	}
-	if len(results) != 2*3+3*2 {
-		t.Fatalf("%d results, want 3 for receiving in two ways and 2 for each of the others", len(results))
+	if len(results) != 3*3+2*2 {
+		t.Fatalf("%d results, want 3 for receiving in two ways and for publishing, and 2 for each of the others", len(results))
 	}
 	for _, r := range results {
 		if r.PerSecond == nil || r.PerSecond.Median <= 0 || r.Allocs == nil {
@@ -48,6 +50,9 @@ func TestClients(t *testing.T) {
 	}
 	if ratios := Ratios(results, lab.Vigil, lab.NATSGo); len(ratios) != 5 {
 		t.Errorf("%d ratios, want one for each scenario", len(ratios))
+	}
+	if ratios := Ratios(results, lab.VigilResend, lab.Vigil); len(ratios) != 1 || ratios[0].CPU == nil && runtime.GOOS == "linux" {
+		t.Errorf("ratios of confirmed publishing: %+v", ratios)
 	}
 }
 

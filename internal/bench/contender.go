@@ -51,6 +51,9 @@ type Contender struct {
 	Command func(Options) fault.Command
 	// Roles are those that a client can play; nil is all.
 	Roles []string
+	// Identifies says that the client gives every message that it publishes an id
+	// in a Nats-Msg-Id header, and that the ids rise.
+	Identifies bool
 	// Missing says why it cannot take part, "" if it can.
 	Missing string
 }
@@ -62,6 +65,8 @@ type target struct {
 	addr    string
 	broker  string // a client's broker's address
 	meter   meter
+
+	identifies bool // as the contender does
 }
 
 // start starts a contender and waits until it listens.
@@ -77,7 +82,7 @@ func (c Contender) start(ctx context.Context, o Options) (*target, error) {
 		p.Kill()
 		return nil, fmt.Errorf("it tells %q, which is no URL", p.URL())
 	}
-	t := &target{process: p, dialect: c.Protocol.dialect(), addr: u.Host, meter: meter{p.PID()}}
+	t := &target{process: p, dialect: c.Protocol.dialect(), addr: u.Host, meter: meter{p.PID()}, identifies: c.Identifies}
 	if o.Broker != "" {
 		broker, err := url.Parse(o.Broker)
 		if err != nil {

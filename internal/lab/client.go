@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"vigil/internal/fault"
+	"vigil/publisher"
 	"vigil/subscriber"
 )
 
@@ -31,6 +32,8 @@ const ClientCommand = "client"
 const (
 	NATSGo     = "nats.go"     // the stock one
 	VigilReuse = "vigil reuse" // Vigil's, where it uses the memory of messages again
+	// VigilResend is Vigil's with Config.Confirmed, where what a loss leaves unconfirmed is sent again.
+	VigilResend = "vigil resend"
 )
 
 // role is something that a client does until ctx ends. It is done with what it
@@ -41,12 +44,13 @@ type role func(ctx context.Context, url string, p *pace) error
 // roles are what each client can do, by its name and then by the role.
 var roles = map[string]map[string]role{
 	Vigil: {
-		"loop": vigilLoop(), "handler": vigilHandler(), "publish": vigilPublish,
+		"loop": vigilLoop(), "handler": vigilHandler(), "publish": vigilPublish(publisher.Config{}),
 		"request": vigilRequests(1), "requests": vigilRequests(64),
 	},
 	VigilReuse: {
 		"loop": vigilLoop(subscriber.Reuse()), "handler": vigilHandler(subscriber.Reuse()),
 	},
+	VigilResend: {"publish": vigilPublish(publisher.Config{Confirmed: true})},
 	NATSGo: {
 		"loop": natsLoop, "handler": natsHandler, "publish": natsPublish,
 		"request": natsRequests(1), "requests": natsRequests(64),

@@ -71,27 +71,29 @@ func vigilHandler(opts ...subscriber.Option) role {
 }
 
 // vigilPublish publishes with Vigil's publisher.
-func vigilPublish(ctx context.Context, url string, p *pace) error {
-	pub, err := publisher.Connect(ctx, url, publisher.Config{})
-	if err != nil {
-		return err
-	}
-	defer pub.Close()
-	if err := p.ready(); err != nil {
-		return err
-	}
-	data := letters(flowSize)
-	n := int64(0)
-	for ctx.Err() == nil {
-		for range countEvery {
-			if err := pub.Publish(context.Background(), flowSubject, data); err != nil {
-				return err
-			}
+func vigilPublish(cfg publisher.Config) role {
+	return func(ctx context.Context, url string, p *pace) error {
+		pub, err := publisher.Connect(ctx, url, cfg)
+		if err != nil {
+			return err
 		}
-		n += countEvery
-		p.ops.Store(n)
+		defer pub.Close()
+		if err := p.ready(); err != nil {
+			return err
+		}
+		data := letters(flowSize)
+		n := int64(0)
+		for ctx.Err() == nil {
+			for range countEvery {
+				if err := pub.Publish(context.Background(), flowSubject, data); err != nil {
+					return err
+				}
+			}
+			n += countEvery
+			p.ops.Store(n)
+		}
+		return pub.Flush(context.Background())
 	}
-	return pub.Flush(context.Background())
 }
 
 // vigilRequests asks with Vigil's publisher, so many at a time.
