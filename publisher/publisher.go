@@ -125,14 +125,13 @@ func (p *Publisher) send(ctx context.Context, to, reply string, header Header, d
 	if err := subject.Check(to); err != nil {
 		return badSubject(err)
 	}
-	identify := p.cfg.Confirmed && header.Get(idHeader) == ""
-	switch {
-	case len(header) > 0:
-	case identify:
+	if len(header) == 0 {
 		var room [blockSize]byte
-		return p.link.Publish(ctx, to, reply, p.ids.appendBlock(room[:0]), data)
-	default:
-		return p.link.Publish(ctx, to, reply, nil, data)
+		block := room[:0]
+		if p.cfg.Confirmed {
+			block = p.ids.appendBlock(block)
+		}
+		return p.link.Publish(ctx, to, reply, block, data)
 	}
 	if err := header.Check(); err != nil {
 		return fmt.Errorf("publisher: publish: %w: %w", ErrBadHeader, err)
@@ -143,7 +142,7 @@ func (p *Publisher) send(ctx context.Context, to, reply string, header Header, d
 	}
 	defer p.headers.Put(block)
 	*block = wire.AppendHeader((*block)[:0], header)
-	if identify {
+	if p.cfg.Confirmed && header.Get(idHeader) == "" {
 		*block = p.ids.appendLine((*block)[:len(*block)-len("\r\n")])
 	}
 	return p.link.Publish(ctx, to, reply, *block, data)
