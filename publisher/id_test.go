@@ -2,34 +2,49 @@ package publisher
 
 import (
 	"regexp"
+	"strings"
 	"testing"
+
+	"vigil/internal/wire"
 )
 
-// Ids are UUIDs of version 8, differ, ascend, and count on where their digits do.
+// Both ways to an id give a header block that is one, and a UUID of version 8;
+// all differ, and rise.
 func TestIDs(t *testing.T) {
 	uuid := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
-	var a, b ids
-	a.init()
-	b.init()
-	if a.text == b.text {
-		t.Error("two publishers have the same random half")
-	}
+	var p, other ids
+	p.init()
+	other.init()
 	last := ""
-	for _, jump := range []uint64{0, 1, 2, 15, 16, 255, 1 << 16, 1<<48 - 2, 1<<48 - 1, 1 << 48, 1<<60 - 1, 1 << 60, 1<<62 - 2} {
-		a.count.Store(jump)
-		id := string(a.append([]byte("x")))[1:]
-		if !uuid.MatchString(id) {
-			t.Errorf("%d: %q is no UUID of version 8", jump, id)
+	for n := range 1000 {
+		if n == 500 {
+			p.count.Store(1 << 40) // every digit has its turn
 		}
-		if id <= last {
-			t.Errorf("%d: %q comes behind %q", jump, id, last)
+		block := p.appendBlock([]byte("front"))[len("front"):]
+		want := Header{}
+		if n%2 == 1 {
+			want["A"] = []string{"b"}
+			block = wire.AppendHeader(nil, want)
+			block = p.appendLine(block[:len(block)-len("\r\n")])
+		} else if len(block) != blockSize {
+			t.Fatalf("a block of %d bytes, want %d", len(block), blockSize)
+		}
+		header, _, err := wire.ParseHeader(block)
+		if err != nil {
+			t.Fatalf("%q: %v", block, err)
+		}
+		id := header.Get(idHeader)
+		switch {
+		case !uuid.MatchString(id):
+			t.Fatalf("%q is no UUID of version 8", id)
+		case id <= last:
+			t.Fatalf("%s came behind %s", id, last)
+		case header.Get("A") != want.Get("A") || len(header) != 1+len(want):
+			t.Fatalf("header %v", header)
 		}
 		last = id
 	}
-	if want := string(a.text[:18]) + "-bfff-ffffffffffff"; last != want {
-		t.Errorf("the last is %q, want %q", last, want)
-	}
-	if n := testing.AllocsPerRun(100, func() { var room [64]byte; _ = a.append(room[:0]) }); n != 0 {
-		t.Errorf("%v allocations", n)
+	if id := string(other.appendBlock(nil)[idAt:]); strings.HasPrefix(id, last[:countAt]) {
+		t.Errorf("two publishers have the ids %s and %s", id, last)
 	}
 }

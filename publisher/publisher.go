@@ -128,13 +128,13 @@ func (p *Publisher) send(ctx context.Context, to, reply string, header Header, d
 	if err := subject.Check(to); err != nil {
 		return badSubject(err)
 	}
-	switch {
-	case len(header) > 0:
-	case p.cfg.Confirmed:
-		var room [idBlockSize]byte
-		return p.link.Publish(ctx, to, reply, p.appendID(append(room[:0], headerLine...)), data)
-	default:
-		return p.link.Publish(ctx, to, reply, nil, data)
+	if len(header) == 0 {
+		var room [blockSize]byte
+		block := room[:0]
+		if p.cfg.Confirmed {
+			block = p.ids.appendBlock(block)
+		}
+		return p.link.Publish(ctx, to, reply, block, data)
 	}
 	if err := header.Check(); err != nil {
 		return fmt.Errorf("publisher: publish: %w: %w", ErrBadHeader, err)
@@ -146,22 +146,9 @@ func (p *Publisher) send(ctx context.Context, to, reply string, header Header, d
 	defer p.headers.Put(block)
 	*block = wire.AppendHeader((*block)[:0], header)
 	if p.cfg.Confirmed && header.Get(idHeader) == "" {
-		*block = p.appendID((*block)[:len(*block)-len("\r\n")])
+		*block = p.ids.appendLine((*block)[:len(*block)-len("\r\n")])
 	}
 	return p.link.Publish(ctx, to, reply, *block, data)
-}
-
-// headerLine is what every header block begins with.
-const headerLine = "NATS/1.0\r\n"
-
-// idBlockSize is the length of a block with nothing but an id.
-const idBlockSize = len(headerLine) + len(idHeader) + len(": ") + idSize + len("\r\n\r\n")
-
-// appendID appends the message's id as the last line of a header block.
-func (p *Publisher) appendID(block []byte) []byte {
-	block = append(block, idHeader+": "...)
-	block = p.ids.append(block)
-	return append(block, "\r\n\r\n"...)
 }
 
 func badSubject(err error) error {

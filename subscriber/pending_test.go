@@ -317,3 +317,30 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 		t.Errorf("concurrency of a handler: %v", err)
 	}
 }
+
+// BenchmarkQueue bounds what a message costs from the reader to the consumer,
+// without a socket and without anybody else.
+func BenchmarkQueue(b *testing.B) {
+	for _, bc := range []struct {
+		name string
+		opts []Option
+	}{{"own", nil}, {"reuse", []Option{Reuse()}}} {
+		b.Run(bc.name, func(b *testing.B) {
+			const perRead = 400
+			q := newQueue(b, Config{}, bc.opts...)
+			c := q.consumer()
+			d := message("orders.new", "", "", strings.Repeat("x", 128))
+			b.ReportAllocs()
+			for b.Loop() {
+				for range perRead {
+					q.receive(d)
+				}
+				q.subscriber.handOver()
+				for ok, _, _ := c.take(); ok; ok, _, _ = c.take() {
+					c.open()
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/perRead, "ns/msg")
+		})
+	}
+}

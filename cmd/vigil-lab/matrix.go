@@ -29,6 +29,11 @@ is watched from outside:
   vigil-lab matrix --nats-ping-interval 20s --nats-max-pings-out 2
   vigil-lab matrix --exec 'my-consumer --server {url}'
 
+How soon clients of a cluster are on another node when theirs vanishes, and how
+many of them within their bound:
+
+  vigil-lab matrix --broker nats-cluster --fault power-off --repeat 20
+
 With --json, standard output has one object a line for each contender, fault,
 broker, activity and run: the object of "vigil-lab --json", and
 

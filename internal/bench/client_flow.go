@@ -119,19 +119,23 @@ func (p *clientFeed) complete(ctx context.Context) error {
 	}
 }
 
+// published is the checker of what a client publishes.
+func (f flow) published(t *target) (checker, error) {
+	if t.identifies {
+		return newIdentified(t.dialect, f.message(0, plain(f.size))), nil
+	}
+	return f.tape(t.dialect)
+}
+
 // measureClientPublish is a measured round of a client that publishes as fast as
 // it can to a subscriber in this process, which checks every byte.
 func measureClientPublish(ctx context.Context, t *target, timing timing) (sample, error) {
 	defer spare()()
 	f := one(1, 1, clientSize)
 	f.subjects = []string{clientSubject}
-	var expected checker
-	expected, err := f.tape(t.dialect)
+	expected, err := f.published(t)
 	if err != nil {
 		return noSample(), err
-	}
-	if t.identified {
-		expected = newIdentified(t.dialect, message{subject: clientSubject, sid: 1, payload: plain(clientSize)})
 	}
 	sub, err := dial(ctx, t.dialect, t.broker, true)
 	if err != nil {

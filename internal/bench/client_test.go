@@ -18,8 +18,8 @@ func TestClients(t *testing.T) {
 	t.Parallel()
 	reuse := client(lab.VigilReuse)
 	reuse.Roles = []string{RoleLoop, RoleHandler}
-	confirmed := client(lab.VigilConfirmed)
-	confirmed.Roles, confirmed.Identified = []string{RolePublish}, true
+	confirmed := client(lab.VigilResend)
+	confirmed.Roles, confirmed.Identifies = []string{RolePublish}, true
 	b := Bench{
 		Contenders: []Contender{contender(lab.Vigil), contender(lab.NATSServer), client(lab.Vigil), reuse, confirmed, client(lab.NATSGo)},
 		Scenarios: slices.DeleteFunc(Scenarios(), func(s Scenario) bool {
@@ -50,6 +50,9 @@ func TestClients(t *testing.T) {
 	}
 	if ratios := Ratios(results, lab.Vigil, lab.NATSGo); len(ratios) != 5 {
 		t.Errorf("%d ratios, want one for each scenario", len(ratios))
+	}
+	if ratios := Ratios(results, lab.VigilResend, lab.Vigil); len(ratios) != 1 || ratios[0].CPU == nil && runtime.GOOS == "linux" {
+		t.Errorf("ratios of confirmed publishing: %+v", ratios)
 	}
 }
 

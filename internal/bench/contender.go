@@ -51,9 +51,9 @@ type Contender struct {
 	Command func(Options) fault.Command
 	// Roles are those that a client can play; nil is all.
 	Roles []string
-	// Identified is set for a client that gives each message it publishes an id in
-	// a header.
-	Identified bool
+	// Identifies says that the client gives every message that it publishes an id
+	// in a Nats-Msg-Id header, and that the ids rise.
+	Identifies bool
 	// Missing says why it cannot take part, "" if it can.
 	Missing string
 }
@@ -66,7 +66,7 @@ type target struct {
 	broker  string // a client's broker's address
 	meter   meter
 
-	identified bool // see Contender
+	identifies bool // as the contender does
 }
 
 // start starts a contender and waits until it listens.
@@ -82,7 +82,7 @@ func (c Contender) start(ctx context.Context, o Options) (*target, error) {
 		p.Kill()
 		return nil, fmt.Errorf("it tells %q, which is no URL", p.URL())
 	}
-	t := &target{process: p, dialect: c.Protocol.dialect(), addr: u.Host, meter: meter{p.PID()}, identified: c.Identified}
+	t := &target{process: p, dialect: c.Protocol.dialect(), addr: u.Host, meter: meter{p.PID()}, identifies: c.Identifies}
 	if o.Broker != "" {
 		broker, err := url.Parse(o.Broker)
 		if err != nil {

@@ -3,48 +3,46 @@ package bench
 import (
 	"bytes"
 	"fmt"
+	"strings"
 )
 
-// identified is the checker of what a publisher sends that gives each message an id
-// of its own in a header, as for messages that may be sent again: all deliveries
-// are alike but for the id, and each id comes behind the one before.
+// identified is the checker of what a client publishes that gives every message
+// an id of its own: all else is the same in each, and the ids rise, as those of one
+// of Vigil's publishers do, so that none comes twice or late.
 type identified struct {
-	// Fixed after construction.
-	frame []byte // a delivery, with any id
-	at    int    // where the id is in it
-
-	last  [idSize]byte
+	frame []byte // the delivery taken last; before the first, one with the least id
+	id    int    // where its id begins
 	taken int64
 }
 
-const (
-	idSize   = len("00000000-0000-0000-0000-000000000000")
-	idHeader = "NATS/1.0\r\nNats-Msg-Id: "
-)
+// leastID is a UUID that all others are greater than.
+const leastID = "00000000-0000-0000-0000-000000000000"
 
-// newIdentified expects deliveries of m, with an id each.
+// newIdentified expects deliveries of a message behind such a header.
 func newIdentified(d dialect, m message) *identified {
-	m.header = idHeader + string(make([]byte, idSize)) + "\r\n\r\n"
+	m.header = "NATS/1.0\r\nNats-Msg-Id: " + leastID + "\r\n\r\n"
 	frame := d.appendDelivery(nil, m)
-	return &identified{frame: frame, at: bytes.Index(frame, []byte(idHeader)) + len(idHeader)}
+	return &identified{frame: frame, id: strings.Index(string(frame), leastID)}
 }
 
-func (v *identified) frames() int64 { return v.taken }
-func (v *identified) first() byte   { return v.frame[0] }
+func (c *identified) frames() int64 { return c.taken }
+func (c *identified) first() byte   { return c.frame[0] }
 
-func (v *identified) take(b []byte) (n int, err error) {
-	for len(b)-n >= len(v.frame) && b[n] == v.first() {
-		frame := b[n : n+len(v.frame)]
-		id := frame[v.at : v.at+idSize]
-		if !bytes.Equal(frame[:v.at], v.frame[:v.at]) || !bytes.Equal(frame[v.at+idSize:], v.frame[v.at+idSize:]) {
-			return n, fmt.Errorf("delivery %d is %q", v.taken, clip(frame))
+func (c *identified) take(b []byte) (n int, err error) {
+	last := c.frame[c.id : c.id+len(leastID)]
+	for len(b)-n >= len(c.frame) && b[n] == c.first() {
+		got := b[n : n+len(c.frame)]
+		id := got[c.id : c.id+len(leastID)]
+		if bytes.Compare(id, last) <= 0 {
+			return n, fmt.Errorf("delivery %d has the id %q, behind %q", c.taken, id, last)
 		}
-		if bytes.Compare(id, v.last[:]) <= 0 {
-			return n, fmt.Errorf("delivery %d has the id %s, behind %s", v.taken, id, v.last[:])
+		copy(last, id)
+		if !bytes.Equal(got, c.frame) {
+			same := commonPrefix(got, c.frame)
+			return n, &frameError{number: c.taken, offset: same, got: clip(got[same:]), want: clip(c.frame[same:])}
 		}
-		copy(v.last[:], id)
-		v.taken++
-		n += len(v.frame)
+		c.taken++
+		n += len(c.frame)
 	}
 	return n, nil
 }

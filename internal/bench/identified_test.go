@@ -1,39 +1,55 @@
 package bench
 
 import (
+	"bytes"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 )
 
+// The checker must find each of these, however the stream is cut.
 func TestIdentified(t *testing.T) {
-	frame := func(id int, payload string) string {
-		header := fmt.Sprintf("%s%036d\r\n\r\n", idHeader, id)
-		return fmt.Sprintf("HMSG s 1 %d %d\r\n%s%s\r\n", len(header), len(header)+len(payload), header, payload)
+	m := message{subject: "bench.flow", sid: 1, payload: plain(clientSize)}
+	frame := func(id int) []byte {
+		m.header = fmt.Sprintf("NATS/1.0\r\nNats-Msg-Id: 018f0000-0000-8000-8000-%012x\r\n\r\n", id)
+		return natsDialect{}.appendDelivery(nil, m)
 	}
-	whole := frame(1, "abc")
-	for name, tc := range map[string]struct {
-		bytes  string
-		frames int64
-		used   int
-		bad    bool
+	all := func() [][]byte {
+		frames := [][]byte{[]byte("INFO {}\r\n")}
+		for id := range 50 {
+			frames = append(frames, frame(id))
+		}
+		return slices.Insert(frames, 20, []byte("PING\r\n"))
+	}
+	for _, tc := range []struct {
+		name   string
+		mutate func([][]byte)
+		wants  string // part of the error, "" for none
 	}{
-		"nothing":        {"", 0, 0, false},
-		"one":            {whole, 1, len(whole), false},
-		"three":          {whole + frame(2, "abc") + frame(9, "abc"), 3, 3 * len(whole), false},
-		"a part":         {whole + whole[:20], 1, len(whole), false},
-		"another":        {whole + "PING\r\n" + strings.Repeat(" ", 200), 1, len(whole), false},
-		"twice":          {whole + whole, 1, len(whole), true},
-		"back":           {frame(2, "abc") + whole, 1, len(whole), true},
-		"other payload":  {frame(1, "abd"), 0, 0, true},
-		"other header":   {strings.Replace(whole, "Nats", "Gnat", 1), 0, 0, true},
-		"torn":           {whole[:30] + whole, 0, 0, true},
-		"another length": {frame(1, "abcd") + whole, 0, 0, true},
+		{"nothing", func([][]byte) {}, ""},
+		{"again", func(f [][]byte) { f[30] = f[29] }, "behind"},
+		{"exchanged", func(f [][]byte) { f[30], f[31] = f[31], f[30] }, "behind"},
+		{"another payload", func(f [][]byte) { f[30] = bytes.Replace(f[30], []byte("abc"), []byte("abd"), 1) }, "delivery 28 is wrong from byte"},
+		{"another header", func(f [][]byte) { f[30] = bytes.Replace(f[30], []byte("Nats-Msg-Id"), []byte("Nats-Msg-Is"), 1) }, "is wrong from byte"},
+		{"no header", func(f [][]byte) { f[30] = []byte("MSG bench.flow 1 2\r\nab\r\n") }, `"MSG bench.flow 1 2`},
 	} {
-		v := newIdentified(natsDialect{}, message{subject: "s", sid: 1, payload: []byte("abc")})
-		n, err := v.take([]byte(tc.bytes))
-		if v.frames() != tc.frames || n != tc.used || (err != nil) != tc.bad {
-			t.Errorf("%s: %d frames, %d of %d bytes, %v", name, v.frames(), n, len(tc.bytes), err)
+		for _, cut := range []bool{false, true} {
+			frames := all()
+			tc.mutate(frames)
+			stream := io.Reader(bytes.NewReader(slices.Concat(frames...)))
+			if cut {
+				stream = iotest.OneByteReader(stream)
+			}
+			n, said, err := receiveAll(t, newIdentified(natsDialect{}, m), stream)
+			switch {
+			case tc.wants == "" && (err != nil || n != 50 || said != "PONG\r\n"):
+				t.Errorf("%s, cut %v: %d deliveries, said %q: %v", tc.name, cut, n, said, err)
+			case tc.wants != "" && (err == nil || !strings.Contains(err.Error(), tc.wants)):
+				t.Errorf("%s, cut %v: error %v, want %q", tc.name, cut, err, tc.wants)
+			}
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"io"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -21,7 +22,7 @@ func example() (Bench, []Result) {
 		{Name: "vigil", Protocol: Client}, {Name: "nats.go", Protocol: Client},
 	}}
 	flow := Scenario{Name: "1-to-1-128B", Counts: "deliveries"}
-	client := Scenario{Name: "client-receive", Counts: "messages"}
+	client, publish := Scenario{Name: "client-receive", Counts: "messages"}, Scenario{Name: "client-publish", Counts: "messages"}
 	library := func(perSecond, cpu, allocs float64) *mark {
 		s := noSample()
 		s.perSecond, s.cpu, s.allocs = perSecond, cpu, allocs
@@ -43,16 +44,20 @@ func example() (Bench, []Result) {
 		newResult(latency, "redis", &mark{err: errors.New("request-reply on redis, round 1 of 5: stalled")}),
 		newResult(client, "vigil", library(3.1e6, 0.2, 0.052)),
 		newResult(client, "nats.go", library(1.9e6, 0.41, 3)),
+		newResult(publish, "vigil", library(5e6, 0.08, 0)),
+		newResult(publish, "vigil resend", library(4e6, 0.1, 0)),
+		newResult(publish, "nats.go", library(5e6, 0.09, 0)),
 	}
 }
 
 func TestReport(t *testing.T) {
 	text.DisableColors()
 	b, results := example()
-	ratios := append(Ratios(results, "vigil", "nats-server"), Ratios(results, "vigil", "nats.go")...)
+	ratios := slices.Concat(Ratios(results, "vigil", "nats-server"), Ratios(results, "vigil", "nats.go"),
+		Ratios(results, "vigil resend", "nats.go"), Ratios(results, "vigil confirmed", "vigil"))
 	var table, json bytes.Buffer
 	WriteTable(&table, results, ratios)
-	WriteNotes(&table, b, results)
+	WriteNotes(&table, b, results, ratios)
 	golden(t, "testdata/report.txt", table.Bytes())
 	if err := WriteJSON(&json, results, ratios); err != nil {
 		t.Fatal(err)
@@ -101,7 +106,7 @@ func TestChart(t *testing.T) {
 		}
 	}
 	// Those with a processor time or memory, and the background.
-	if bars != 3+2+2+1 {
+	if bars != 3+2+2+3+1 {
 		t.Errorf("%d rectangles", bars)
 	}
 }

@@ -78,11 +78,12 @@ func (r Result) Noisy() bool {
 	return false
 }
 
-// Ratio compares two contenders in a scenario, by their medians: more than 1 is
-// better for the first, whose name is Of. A nil ratio cannot be told.
+// Ratio compares the contender Of with To in a scenario, by their medians: more
+// than 1 is better for Of. A nil ratio cannot be told.
 type Ratio struct {
 	Scenario   string   `json:"scenario"`
 	Of         string   `json:"ratio_of"`
+	To         string   `json:"ratio_to"`
 	CPU        *float64 `json:"ratio_cpu"`
 	Throughput *float64 `json:"ratio_throughput"`
 	P50        *float64 `json:"ratio_p50"`
@@ -99,7 +100,7 @@ func Ratios(results []Result, ours, theirs string) []Ratio {
 				continue
 			}
 			all = append(all, Ratio{
-				Scenario: a.Scenario.Name, Of: ours,
+				Scenario: a.Scenario.Name, Of: ours, To: theirs,
 				CPU: quotient(b.CPU, a.CPU), Throughput: quotient(a.PerSecond, b.PerSecond),
 				P50: quotient(b.P50, a.P50), P99: quotient(b.P99, a.P99), Memory: quotient(b.Each, a.Each),
 			})

@@ -33,7 +33,7 @@ func WriteTable(w io.Writer, results []Result, ratios []Ratio) {
 		if i+1 == len(results) || results[i+1].Scenario.Name != r.Scenario.Name {
 			for _, ratio := range ratios {
 				if ratio.Scenario == r.Scenario.Name {
-					t.AppendRow(ratio.row(ratio.Of == results[0].Broker))
+					t.AppendRow(ratio.row(results[0].Broker))
 				}
 			}
 			t.AppendSeparator()
@@ -61,12 +61,15 @@ func (r Result) row(name string) table.Row {
 		latency(r.P50), latency(r.P99), memory(r.Peak), figure(r.Each)}
 }
 
-// row is a line below those of a scenario; usual says that it is of the
-// contender that most are of.
-func (r Ratio) row(usual bool) table.Row {
-	name := "ratio"
-	if !usual {
-		name = "of " + r.Of
+// row is a line below those of a scenario. Most are of the first contender, and
+// one to that stands below another of the same contender.
+func (r Ratio) row(first string) table.Row {
+	name := "of " + r.Of
+	switch first {
+	case r.Of:
+		name = "ratio"
+	case r.To:
+		name = "to " + r.To
 	}
 	return table.Row{"", text.Bold.Sprint(name), times(r.Throughput), times(r.CPU), "", times(r.P50), times(r.P99), "", times(r.Memory)}
 }
@@ -149,12 +152,15 @@ func (b Bench) rivals() string {
 }
 
 // WriteNotes writes what is to be known to read the table.
-func WriteNotes(w io.Writer, b Bench, results []Result) {
+func WriteNotes(w io.Writer, b Bench, results []Result, ratios []Ratio) {
 	fmt.Fprintf(w, `Medians of the rounds. CPU: the broker's own processor time for each of what is
 counted, or the client's where clients are measured; MiB: the most memory it had;
 KiB each: for a connection or subscription.
 Ratio: %s against %s, more than 1× is better.
 `, b.Contenders[0].Name, b.rivals())
+	if slices.ContainsFunc(ratios, func(r Ratio) bool { return r.To == b.Contenders[0].Name }) {
+		fmt.Fprintf(w, "To %s: of the one above, against %[1]s.\n", b.Contenders[0].Name)
+	}
 	if slices.ContainsFunc(results, Result.Noisy) {
 		fmt.Fprintf(w, "~ rounds lie more than %.0f %% apart: measure again on a quieter machine.\n", noisy*100)
 	}

@@ -32,9 +32,8 @@ const ClientCommand = "client"
 const (
 	NATSGo     = "nats.go"     // the stock one
 	VigilReuse = "vigil reuse" // Vigil's, where it uses the memory of messages again
-	// VigilConfirmed is Vigil's, where it keeps messages until they are confirmed,
-	// to send them again after a loss.
-	VigilConfirmed = "vigil confirmed"
+	// VigilResend is Vigil's with Config.Confirmed, where what a loss leaves unconfirmed is sent again.
+	VigilResend = "vigil resend"
 )
 
 // role is something that a client does until ctx ends. It is done with what it
@@ -51,9 +50,7 @@ var roles = map[string]map[string]role{
 	VigilReuse: {
 		"loop": vigilLoop(subscriber.Reuse()), "handler": vigilHandler(subscriber.Reuse()),
 	},
-	VigilConfirmed: {
-		"publish": vigilPublish(publisher.Config{Confirmed: true}),
-	},
+	VigilResend: {"publish": vigilPublish(publisher.Config{Confirmed: true})},
 	NATSGo: {
 		"loop": natsLoop, "handler": natsHandler, "publish": natsPublish,
 		"request": natsRequests(1), "requests": natsRequests(64),

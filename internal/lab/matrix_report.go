@@ -81,6 +81,8 @@ type summary struct {
 	cells []Cell
 	// detected are the times of those that noticed before anything told them.
 	detected []time.Duration
+	// connected are the times after which those had a connection again.
+	connected []time.Duration
 }
 
 // summarise puts the repeats of each cell together, in order.
@@ -103,10 +105,14 @@ func summarise(cells []Cell) []summary {
 		s.cells = append(s.cells, c)
 		if c.DetectedMS != nil && c.Computed == "" {
 			s.detected = append(s.detected, time.Duration(*c.DetectedMS)*time.Millisecond)
+			if c.ReconnectedMS != nil {
+				s.connected = append(s.connected, time.Duration(*c.ReconnectedMS)*time.Millisecond)
+			}
 		}
 	}
 	for k := range all {
 		slices.Sort(all[k].detected)
+		slices.Sort(all[k].connected)
 	}
 	return all
 }
@@ -224,6 +230,7 @@ func WriteFindings(w io.Writer, found Findings, width int) {
 		}
 	}
 	writeRepeats(w, all)
+	writeFailovers(w, all)
 	fmt.Fprintln(w)
 	for _, note := range notes(found) {
 		writeWrapped(w, note, min(width, proseWidth), "")
@@ -287,6 +294,51 @@ func writeRepeats(w io.Writer, all []summary) {
 		fmt.Fprintln(w, "\nRepeats: noticed after")
 		t.Render()
 	}
+}
+
+// soonBack is how soon after its verdict a client of a cluster ought to be
+// connected to another node: some round trips, one to each node it tries, and as
+// much to spare as a busy machine takes.
+const soonBack = 250 * time.Millisecond
+
+// writeFailovers writes when the clients of a cluster were connected to another
+// node, if anything was repeated.
+func writeFailovers(w io.Writer, all []summary) {
+	t := table.NewWriter()
+	t.SetOutputMirror(w)
+	t.SetStyle(table.StyleLight)
+	t.Style().Format.Header = text.FormatDefault
+	t.AppendHeader(table.Row{"fault", "contender", "n", "min", "median", "p95", "max", "in time"})
+	repeated := false
+	for _, s := range all {
+		if s.Broker != NATSCluster || len(s.cells) < 2 || len(s.connected) == 0 {
+			continue
+		}
+		repeated = true
+		d := s.connected
+		t.AppendRow(table.Row{s.Fault, s.Contender, fmt.Sprintf("%d/%d", len(d), len(s.cells)),
+			seconds(d[0]), seconds(quantile(d, 0.5)), seconds(quantile(d, 0.95)), seconds(d[len(d)-1]), s.inTime()})
+	}
+	if repeated {
+		fmt.Fprintf(w, "\nRepeats: connected to another node after; in time is within the bound and %v\n", soonBack)
+		t.Render()
+	}
+}
+
+// inTime is how many were connected again within the contender's bound and
+// soonBack, "" if it has none.
+func (s summary) inTime() string {
+	c, err := contenderNamed(s.Contender)
+	if err != nil || c.worst == 0 { // a program of somebody's own, or one that never notices
+		return ""
+	}
+	n := 0
+	for _, d := range s.connected {
+		if d <= c.worst+soonBack {
+			n++
+		}
+	}
+	return fmt.Sprintf("%d/%d", n, len(s.cells))
 }
 
 // notes are what is to be known to read the tables.

@@ -71,6 +71,40 @@ func TestWriteFindings(t *testing.T) {
 	}
 }
 
+// A client of a cluster is in time if it is on another node within its bound and
+// 250 ms. Who did not come back is not, and of who has no bound nothing is said.
+func TestWriteFailovers(t *testing.T) {
+	text.DisableColors()
+	cell := func(broker, contender string, run int, detected, connected int64) Cell {
+		c := Cell{Result: Result{Broker: broker, Fault: "power-off", Contender: contender, DetectedMS: &detected}, Activity: Receiving, Run: run, Dead: true}
+		if connected > 0 {
+			c.ReconnectedMS = &connected
+		}
+		return c
+	}
+	var out strings.Builder
+	WriteFindings(&out, Findings{Cells: []Cell{
+		cell(NATSCluster, "vigil-1s", 1, 900, 1200), cell(NATSCluster, "vigil-1s", 2, 900, 1250), cell(NATSCluster, "vigil-1s", 3, 900, 1251),
+		cell(NATSCluster, "nats.go-1s", 1, 2900, 0), cell(NATSCluster, "nats.go-1s", 2, 2900, 2950), cell(NATSCluster, "nats.go-1s", 3, 2900, 3400),
+		cell(NATSCluster, "program", 1, 2000, 2001), cell(NATSCluster, "program", 2, 2000, 2001),
+		cell(NATSCluster, "vigil", 1, 1800, 1810), // once is no repeat
+		cell(NATSServer, "vigil-1s", 1, 900, 1200), cell(NATSServer, "vigil-1s", 2, 900, 1200),
+	}}, 100)
+	_, got, _ := strings.Cut(out.String(), "connected to another node after")
+	for _, want := range []string{
+		"│ power-off │ vigil-1s   │ 3/3 │ 1.20 s │ 1.25 s │ 1.25 s │ 1.25 s │ 2/3     │",
+		"│ power-off │ nats.go-1s │ 2/3 │ 2.95 s │ 2.95 s │ 3.40 s │ 3.40 s │ 1/3     │",
+		"│ power-off │ program    │ 2/2 │ 2.00 s │ 2.00 s │ 2.00 s │ 2.00 s │         │",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the report lacks %q:\n%s", want, &out)
+		}
+	}
+	if n := strings.Count(got, "│ power-off │"); n != 3 {
+		t.Errorf("%d rows, want 3:\n%s", n, got)
+	}
+}
+
 // A file of CSV has the columns of the JSON, neither more nor fewer.
 func TestCellsCSV(t *testing.T) {
 	cells := someFindings().Cells
