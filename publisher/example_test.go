@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"slices"
 	"time"
 
 	"vigil/broker"
@@ -81,4 +82,81 @@ func ExamplePublisher_Request() {
 	// Output:
 	// 2 euros
 	// nobody knows the weight
+}
+
+// Who asks many does not know how many will answer: the replies are taken until
+// none has come for a while.
+func ExamplePublisher_Replies() {
+	b, err := broker.Start(broker.Config{Port: broker.RandomPort})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	defer b.Shutdown(ctx)
+
+	sub, err := subscriber.Connect(ctx, b.URL(), subscriber.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer sub.Close()
+	for _, room := range []string{"kitchen", "cellar"} {
+		if _, err := sub.SubscribeFunc("who.is.there", func(m *subscriber.Msg) {
+			if err := m.Respond(ctx, []byte(room)); err != nil {
+				log.Print(err)
+			}
+		}); err != nil {
+			log.Fatal(err)
+		}
+	}
+	if err := sub.Flush(ctx); err != nil {
+		log.Fatal(err)
+	}
+
+	pub, err := publisher.Connect(ctx, b.URL(), publisher.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer pub.Close()
+	asking, enough := context.WithCancel(ctx)
+	defer enough()
+	quiet := time.AfterFunc(time.Second, enough)
+	var rooms []string
+	for m, err := range pub.Replies(asking, &publisher.Msg{Subject: "who.is.there"}) {
+		if errors.Is(err, context.Canceled) {
+			break
+		}
+		if err != nil {
+			log.Fatal(err)
+		}
+		rooms = append(rooms, string(m.Data))
+		quiet.Reset(time.Second)
+	}
+	slices.Sort(rooms)
+	fmt.Println(rooms)
+	// Output: [cellar kitchen]
+}
+
+// A message of which the broker says that it has processed it, or of which an error
+// says that it may not have.
+func ExamplePublisher_PublishSync() {
+	b, err := broker.Start(broker.Config{Port: broker.RandomPort})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	defer b.Shutdown(ctx)
+
+	// With Confirmed it is sent again after a loss, and PublishSync waits for that.
+	pub, err := publisher.Connect(ctx, b.URL(), publisher.Config{Confirmed: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer pub.Close()
+	if err := pub.PublishSync(ctx, "orders.new", []byte("3 apples")); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(pub.Status().Unconfirmed)
+	// Output: 0 messages (0 bytes)
 }
