@@ -121,7 +121,9 @@ func (d *Schedule) Step(now time.Time) Action {
 	s := &d.silence
 	switch {
 	case late > d.interval/2: // we ourselves had stopped: a fresh round
-		s.afresh(elapsed)
+		// Whoever comes too late for a hint's probes does not bring the verdict
+		// forward: those are before the round's start.
+		s.afresh(max(elapsed, s.start))
 	case s.asked() > 0 && elapsed-s.first >= overdue(d.interval):
 		s.suspect = true
 	}
