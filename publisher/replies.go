@@ -97,14 +97,10 @@ type replies struct {
 
 // add keeps a reply, and reports whether there is room for it.
 func (q *replies) add(a answer) bool {
-	size := 0
-	if a.msg != nil {
-		size = len(a.msg.Data)
-	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.full = q.full || len(q.waiting) == maxReplies || len(q.waiting) > 0 && q.bytes+size > maxReplyBytes; !q.full {
-		q.waiting, q.bytes = append(q.waiting, a), q.bytes+size
+	if q.full = q.full || len(q.waiting) == maxReplies || len(q.waiting) > 0 && q.bytes+a.size > maxReplyBytes; !q.full {
+		q.waiting, q.bytes = append(q.waiting, a), q.bytes+a.size
 	}
 	select {
 	case q.ready <- struct{}{}:
@@ -125,8 +121,6 @@ func (q *replies) take() (a answer, ok, full bool) {
 	if q.waiting = q.waiting[1:]; len(q.waiting) == 0 {
 		q.waiting = nil // what grew is let go
 	}
-	if a.msg != nil {
-		q.bytes -= len(a.msg.Data)
-	}
+	q.bytes -= a.size
 	return a, true, false
 }

@@ -100,6 +100,48 @@ func TestTooManyReplies(t *testing.T) {
 	}
 }
 
+// What replies hold is bounded in bytes, those of headers as well.
+func TestRepliesAreBoundedInBytes(t *testing.T) {
+	for name, m := range map[string]*publisher.Msg{
+		"data":    {Data: make([]byte, 60_000)},
+		"headers": {Header: publisher.Header{"A": {strings.Repeat("x", 60_000)}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			const flood = 3000 // 180 MB
+			url := startVigil(t)
+			pub, other := connect(t, url, publisher.Config{}), connect(t, url, publisher.Config{})
+			responder(t, url, "flood", func(ask *subscriber.Msg) {
+				for range flood {
+					if err := other.PublishMsg(context.Background(), &publisher.Msg{Subject: ask.Reply, Data: m.Data, Header: m.Header}); err != nil {
+						t.Error(err)
+					}
+				}
+				if err := other.Publish(context.Background(), "done", nil); err != nil {
+					t.Error(err)
+				}
+			})
+			done := make(chan struct{})
+			responder(t, url, "done", func(*subscriber.Msg) { close(done) })
+			n := 0
+			var last error
+			for _, err := range pub.Replies(within(t), &publisher.Msg{Subject: "flood"}) {
+				if n++; n == 1 {
+					<-done
+					for pub.Stats().InMessages < flood {
+						if err := pub.Flush(within(t)); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				last = err
+			}
+			if n < 500 || n > 1200 || !errors.Is(last, publisher.ErrTooManyReplies) {
+				t.Errorf("%d replies of 60 kB, the last with %v", n, last)
+			}
+		})
+	}
+}
+
 func TestRepliesEndWithThePublisher(t *testing.T) {
 	url := startVigil(t)
 	pub := connect(t, url, publisher.Config{})

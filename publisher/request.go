@@ -35,9 +35,13 @@ type waiter struct {
 
 // answer is a reply or why there is none.
 type answer struct {
-	msg *Msg
-	err error
+	msg  *Msg
+	err  error
+	size int // in bytes of memory, roughly
 }
+
+// answerOverhead is what an answer takes besides what came.
+const answerOverhead = 256
 
 // Request publishes data to subject with a reply subject of its own and returns
 // the first reply. It returns ErrNoResponders as soon as the broker says that
@@ -130,5 +134,5 @@ func answerOf(op *wire.Op, subject string) answer {
 		m.Header = header
 	}
 	m.Data = append([]byte(nil), op.Payload()...)
-	return answer{msg: m}
+	return answer{msg: m, size: answerOverhead + len(op.Reply) + len(op.Frame)}
 }

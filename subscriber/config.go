@@ -84,7 +84,7 @@ type Config struct {
 	KeepTrying bool
 
 	// Context, when it ends, ends the connection, and a Connect under way, without
-	// waiting for anything; EventClosed tells what is left behind. Close is still
+	// waiting for anything but a reader that the option Block holds; EventClosed tells what is left behind. Close is still
 	// to be called: it ends channels that nobody receives from. Nil is
 	// never.
 	Context context.Context

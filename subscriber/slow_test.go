@@ -97,7 +97,13 @@ func TestHostileConsumer(t *testing.T) {
 			}
 			flush(t, pub)
 			flush(t, sub)
-			if grown := inUse() - before; grown > 8<<20 {
+			// The broker is in this process, too, and lets its buffers go a little
+			// later.
+			grown := inUse() - before
+			for deadline := time.Now().Add(5 * time.Second); grown > 8<<20 && time.Now().Before(deadline); grown = inUse() - before {
+				runtime.Gosched()
+			}
+			if grown > 8<<20 {
 				t.Errorf("%d MiB more are in use for 1 MiB that may wait", grown>>20)
 			}
 			st := s.Stats()

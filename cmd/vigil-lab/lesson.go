@@ -40,8 +40,8 @@ With --json, standard output has one object a line for each experiment:
   due_ms           when that is due by the lesson's times
   pauses           how often, before it gave up, its own process had not been
                    running, so that it asked anew
-  processed_ms     how long the server took for another client's message that
-                   came while it slept
+  processed_ms     how long another client took, while the server slept, to
+                   connect and to have its message processed
   bytes            between the client and the server
 
 Exit status: 0 if both went as the lesson says, 1 if not, 2 for a command line

@@ -54,7 +54,7 @@ func TestReport(t *testing.T) {
 	text.DisableColors()
 	b, results := example()
 	ratios := slices.Concat(Ratios(results, "vigil", "nats-server"), Ratios(results, "vigil", "nats.go"),
-		Ratios(results, "vigil resend", "nats.go"), Ratios(results, "vigil confirmed", "vigil"))
+		Ratios(results, "vigil resend", "nats.go"), Ratios(results, "vigil resend", "vigil"))
 	var table, json bytes.Buffer
 	WriteTable(&table, results, ratios)
 	WriteNotes(&table, b, results, ratios)

@@ -304,14 +304,17 @@ func (c *Cost) measure(ctx context.Context, peer *companion) error {
 const delayedAck = 60 * time.Millisecond
 
 // Verdict returns nil if as many runs of probes went unanswered as losses that are
-// independent of each other make it: then each further probe makes a mistake rarer
-// by the same factor.
+// independent of each other make it, but for what chance allows.
 func (f ProbeFindings) Verdict() error {
 	for _, l := range f.Links {
 		for n := range mostProbes {
-			// Runs overlap, so that up to 2n+1 of them depend on each other.
-			p := l.Computed[n]
-			deviation := math.Sqrt(p * (1 - p) * float64(2*n+1) / float64(l.Probes))
+			// Runs overlap: of one that was not answered the next is not either if
+			// the probe behind it is not, and so on.
+			p, dependence := l.Computed[n], 1.0
+			for k := range n {
+				dependence += 2 * l.Computed[k]
+			}
+			deviation := math.Sqrt(p * (1 - p) * dependence / float64(l.Probes))
 			// Where hardly any are expected, a few more are chance.
 			allowed := 6*deviation + 6/float64(l.Probes)
 			if math.Abs(l.Mistaken[n]-p) > allowed {

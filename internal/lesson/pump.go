@@ -52,7 +52,7 @@ func (p *pump) run(ctx context.Context) error {
 		case a := <-arrived:
 			todo = p.take(a)
 		case <-timer.C:
-			select { // an answer that is there counts before a verdict
+			select { // what was read already counts before a verdict
 			case a := <-arrived:
 				todo = p.take(a)
 			default:

@@ -16,8 +16,8 @@ func (l *Link) supervise(c *conn) {
 		up := time.Now()
 		spare, moved := l.attend(c, trouble)
 		c.wg.Wait()
-		unconfirmed, atRisk := l.detach(c)
-		if l.ctx.Err() != nil {
+		unconfirmed, atRisk, closing := l.detach(c)
+		if closing {
 			spare.dismiss()
 			return
 		}
@@ -39,11 +39,11 @@ func (l *Link) supervise(c *conn) {
 			}
 			deafTo = next.confirmedAt
 		}
-		if deafTo.Before(deafFrom) { // subscribed before the other was left
+		switch {
+		case moved && lost.loss.Cause != CauseLameDuck: // no PONG says that all it had for us is in
+			deafFrom, deafTo = earliest(deafFrom, deafTo, lost.provenAt()), lost.loss.At
+		case deafTo.Before(deafFrom): // subscribed before the other was left
 			deafFrom = deafTo
-			if moved && lost.loss.Cause != CauseLameDuck && lost.loss.Cause != CauseClosed {
-				deafTo = lost.loss.At // and what that still had for us is lost
-			}
 		}
 		c = next
 		l.attach(c, Event{Kind: EventResumed, At: c.confirmedAt, Server: c.server.String(), Attempt: tries,
@@ -52,6 +52,24 @@ func (l *Link) supervise(c *conn) {
 			l.arrive(c, lost)
 		}
 	}
+}
+
+// provenAt returns until when all that the broker delivered on a connection is
+// known to be in: it came before the last PONG. The connection has been given up.
+func (c *conn) provenAt() time.Time {
+	if c.ledger.reached.IsZero() {
+		return c.confirmedAt
+	}
+	return c.ledger.reached
+}
+
+func earliest(t time.Time, others ...time.Time) time.Time {
+	for _, o := range others {
+		if o.Before(t) {
+			t = o
+		}
+	}
+	return t
 }
 
 // succeed makes the connection at hand the one to use, and returns it and since
@@ -109,7 +127,7 @@ func (l *Link) attend(c *conn, trouble time.Time) (next *conn, moved bool) {
 			}
 			continue
 		case <-leaving.over:
-			if leaving.extend(l.counters.inMessages.Load()) {
+			if leaving.extend(l.counters.inMessages.Load(), c.busy.Load()) {
 				continue
 			}
 			c.giveUp(&Loss{Cause: CauseTimeout, Err: fmt.Errorf("a lame duck, told that it is left, and no PONG for %s", seconds(time.Since(leaving.began)))})
@@ -137,18 +155,20 @@ type patience struct {
 	heard int64 // messages, in all
 }
 
-// maxLeaving bounds it, however much still comes. By then the lame duck may have
-// gone anyway.
-const maxLeaving = time.Minute
+// maxLeaving bounds it, however much still comes: what is published waits, and the
+// connection that was moved to answers no PING until it is the one in use. Vigil's
+// own broker gives such a client up after 30 s.
+const maxLeaving = 20 * time.Second
 
 func (p *patience) begin(span time.Duration, heard int64) {
 	p.span, p.began, p.heard = span, time.Now(), heard
 	p.over = time.After(span)
 }
 
-// extend goes on being patient if messages came meanwhile.
-func (p *patience) extend(heard int64) bool {
-	if heard == p.heard || time.Since(p.began) >= maxLeaving {
+// extend goes on being patient if messages came meanwhile, or the reader is busy
+// with what came.
+func (p *patience) extend(heard int64, busy bool) bool {
+	if heard == p.heard && !busy || time.Since(p.began) >= maxLeaving {
 		return false
 	}
 	p.heard, p.over = heard, time.After(p.span)
@@ -233,8 +253,8 @@ func (l *Link) attach(c *conn, told Event) {
 // out of use. It returns what was handed to it and not confirmed, and these
 // messages as far as they were kept. What was not handed to it, as far as it is
 // messages, stays queued for the next one; with Resend, all that is not
-// confirmed does.
-func (l *Link) detach(c *conn) (Tally, []Message) {
+// confirmed does. closing says that the end has begun, which has told that instead.
+func (l *Link) detach(c *conn) (lost Tally, atRisk []Message, closing bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
@@ -245,7 +265,6 @@ func (l *Link) detach(c *conn) (Tally, []Message) {
 		l.counters.losses.Add(1)
 	}
 	l.last.Loss, l.last.LastHeard, l.last.RTT = c.loss, c.lastHeard(), c.ledger.rtt
-	var atRisk []Message
 	unconfirmed := c.ledger.unconfirmed()
 	if l.cfg.Resend {
 		if c.inHand != nil {
@@ -282,7 +301,7 @@ func (l *Link) detach(c *conn) (Tally, []Message) {
 	if !l.closing {
 		l.setState(StateReconnecting, now)
 	}
-	return unconfirmed, atRisk
+	return unconfirmed, atRisk, l.closing
 }
 
 // tellPing answers a Flush, if one waits.
