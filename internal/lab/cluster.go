@@ -10,6 +10,48 @@ import (
 	"time"
 )
 
+// clusterSize is how many nodes a cluster has.
+const clusterSize = 3
+
+// routePort is where the nodes of a cluster listen for each other.
+const routePort = ":6222"
+
+// startCluster starts a cluster; the contenders go to its first node, the feed
+// to another.
+func (t *trial) startCluster(ctx context.Context) error {
+	var nodes []*node
+	var routes []string
+	for range clusterSize {
+		host, err := t.newHost(false)
+		if err != nil {
+			return err
+		}
+		nodes = append(nodes, &node{host: host})
+		routes = append(routes, host.Addr().String()+routePort)
+		t.node, t.others = nodes[0], nodes[1:]
+	}
+	for k, n := range nodes {
+		for _, other := range nodes[:k] {
+			if err := n.host.Meet(other.host); err != nil {
+				return err
+			}
+		}
+		n.args = []string{ServeCommand, NATSServer, n.addr(), "--" + ClusterFlag, routes[k], "--" + RoutesFlag, strings.Join(routes, ",")}
+		if t.way.lameDuck && k == 0 {
+			n.args = append(n.args, "--"+LameDuckFlag)
+		}
+		if err := n.start(ctx); err != nil {
+			return err
+		}
+	}
+	for _, n := range nodes {
+		if err := awaitNodes(ctx, n.addr(), clusterSize); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // awaitNodes waits until the server at addr announces n nodes of its cluster.
 func awaitNodes(ctx context.Context, addr string, n int) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
