@@ -65,6 +65,7 @@ const (
 	CauseFrozen        = link.CauseFrozen        // stale: acknowledged, not answered
 	CauseNotReading    = link.CauseNotReading    // stale: zero window
 	CauseUnheard       = link.CauseUnheard       // stale: it sends, and does not hear us
+	CauseStalled       = link.CauseStalled       // stale: bytes come, and wait for a segment that was lost
 	CauseNotDelivering = link.CauseNotDelivering // stale: found by RoutedProbe
 	CauseStale         = link.CauseStale         // stale, the platform tells no more
 	CauseServerError   = link.CauseServerError   // -ERR, then closed

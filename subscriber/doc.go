@@ -42,7 +42,8 @@
 // # What it promises
 //
 //   - Any byte from the broker is life. A link so congested that a PONG is late
-//     behind messages gives no false alarm.
+//     behind messages gives no false alarm; on Linux neither does one on which
+//     what comes cannot be read yet, because a packet before it was dropped.
 //   - Core NATS delivers at most once. What is published during the deaf window
 //     may be missed; Event.DeafFrom and DeafTo bound it, so that the application
 //     can ask another source for that span. They are times of this end: what the

@@ -129,7 +129,7 @@ func (c *cable) dropped() (packets uint64, err error) {
 // tag is the tag of this port's rules of a kind.
 func (c *cable) tag(kind string) string { return portPrefix(c.n) + "/" + kind }
 
-// lossTag is the tag of the rule by which packets are lost.
+// lossTag is the tag of the rules by which packets are lost.
 const lossTag = "loss"
 
 // impair makes im what is wrong with each direction in dir, and nothing else.
@@ -138,7 +138,7 @@ func (c *cable) impair(dir Direction, im Impairment) error {
 	for _, one := range dir.each() {
 		was := c.impaired[one.index()]
 		c.impaired[one.index()] = im // after an error, too: what has begun can be ended
-		if err := c.lose(one, was.Loss, im.Loss); err != nil {
+		if err := c.lose(one, was, im); err != nil {
 			return unsupported("loss", err)
 		}
 		if err := c.cutSegments(one, was.single(), im.single()); err != nil {
@@ -165,10 +165,11 @@ func unsupported(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// lose drops a share of the packets in one direction, where they leave the
-// cable: those from the host in the switch, those to it on their arrival.
-func (c *cable) lose(one Direction, was, share float64) error {
-	if share == was {
+// lose drops a share of the packets in one direction, and those that are too
+// long, where they leave the cable: those from the host in the switch, those to
+// it on their arrival.
+func (c *cable) lose(one Direction, was, im Impairment) error {
+	if im.Loss == was.Loss && im.MTU == was.MTU {
 		return nil
 	}
 	lossy, tag, link := c.sw.filter, c.tag(lossTag), portPrefix(c.n)
@@ -180,9 +181,12 @@ func (c *cable) lose(one Direction, was, share float64) error {
 		lossy, tag, link = f, lossTag, hostLink
 	}
 	var rules []*nftables.Rule
-	if share > 0 {
-		entering := onPort(link, FromHost)
-		rules = append(rules, lossy.rule(tag, dropped(), entering, atRandom(share)))
+	entering := onPort(link, FromHost)
+	if im.MTU > 0 {
+		rules = append(rules, lossy.rule(tag, dropped(), entering, longerThan(im.MTU)))
+	}
+	if im.Loss > 0 {
+		rules = append(rules, lossy.rule(tag, dropped(), entering, atRandom(im.Loss)))
 	}
 	packets, err := lossy.replace(tag, rules...)
 	c.past += packets

@@ -41,6 +41,7 @@
 //	packets cut, one way or both            Site.Cut, Host.Drop    Mend, Heal
 //	FIN or RST lost, the host alive         Host.DropFlags         Heal
 //	frames lost at random                   Host.Impair, Loss      Impair
+//	long frames lost, and nobody told       Host.Impair, MTU       Impair
 //	a narrow link with a bounded queue      Host.Impair, Rate      Impair
 //	delay, jitter, overtaking               Host.Impair, Delay     Impair
 //	a NAT forgets the mapping: both ends

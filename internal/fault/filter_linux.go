@@ -156,6 +156,16 @@ func atRandom(share float64) []expr.Any {
 	}
 }
 
+// longerThan matches packets of more than so many bytes, without their Ethernet
+// header.
+func longerThan(size int) []expr.Any {
+	return []expr.Any{
+		&expr.Meta{Key: expr.MetaKeyLEN, Register: unix.NFT_REG_1},
+		&expr.Byteorder{SourceRegister: unix.NFT_REG_1, DestRegister: unix.NFT_REG_1, Op: expr.ByteorderHton, Len: 4, Size: 4},
+		&expr.Cmp{Op: expr.CmpOpGt, Register: unix.NFT_REG_1, Data: binary.BigEndian.AppendUint32(nil, uint32(size))},
+	}
+}
+
 // tcpFlags matches segments of TCP over IPv4 that have any of the flags
 // (expr.CmpOpNeq) or none of them (expr.CmpOpEq).
 func tcpFlags(op expr.CmpOp, flags Flags) []expr.Any {

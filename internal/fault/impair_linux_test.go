@@ -155,6 +155,38 @@ func TestLossIsTheShareAskedFor(t *testing.T) {
 	}
 }
 
+// What is longer than the path takes vanishes, in the direction asked for, and
+// nothing else does.
+func TestLongFramesVanish(t *testing.T) {
+	const headers = 20 + 8 // of IP and UDP
+	h := newHost(t, needSwitch(t), 2)
+	here, there := endpoints(t, h)
+	for _, mtu := range []int{minMTU, 576, 1400} {
+		for _, dir := range []Direction{ToHost, FromHost} {
+			narrow, wide := [2]endpoint{here, there}, [2]endpoint{there, here}
+			if dir == FromHost {
+				narrow, wide = wide, narrow
+			}
+			do(t, h.Impair(dir, Impairment{MTU: mtu}))
+			before, err := h.Dropped()
+			do(t, err)
+			if got := narrow[0].flow(t, narrow[1], 10, mtu-headers); got != 10 {
+				t.Errorf("%d %v: %d of 10 that fit arrived", mtu, dir, got)
+			}
+			if got := narrow[0].flow(t, narrow[1], 10, mtu-headers+1); got != 0 {
+				t.Errorf("%d %v: %d of 10 that are one byte too long arrived", mtu, dir, got)
+			}
+			if got := wide[0].flow(t, wide[1], 10, mtu-headers+1); got != 10 {
+				t.Errorf("%d %v: %d of 10 arrived in the other direction", mtu, dir, got)
+			}
+			if after, err := h.Dropped(); after-before != 10 || err != nil {
+				t.Errorf("%d %v: %d dropped, %v", mtu, dir, after-before, err)
+			}
+			do(t, h.Impair(dir, Impairment{}))
+		}
+	}
+}
+
 // Where frames are lost, and only there, they are single frames and not 64 KiB
 // at a time.
 func TestLossIsOfSingleFrames(t *testing.T) {
@@ -508,7 +540,7 @@ func TestImpairmentsThatAreNone(t *testing.T) {
 	h := newHost(t, needSwitch(t), 2)
 	for _, im := range []Impairment{
 		{Loss: -0.1}, {Loss: 1.1}, {Loss: math.NaN()}, {Rate: -1}, {Rate: 1}, {Rate: math.MaxInt64},
-		{Queue: -1}, {Queue: math.MaxInt}, {Delay: -1}, {Delay: MaxDelay + 1}, {Jitter: 1}, {Delay: 1, Jitter: -1},
+		{MTU: -1}, {MTU: minMTU - 1}, {MTU: maxMTU + 1}, {Queue: -1}, {Queue: math.MaxInt}, {Delay: -1}, {Delay: MaxDelay + 1}, {Jitter: 1}, {Delay: 1, Jitter: -1},
 	} {
 		if err := h.Impair(Both, im); err == nil {
 			t.Errorf("%+v was accepted", im)
@@ -516,7 +548,7 @@ func TestImpairmentsThatAreNone(t *testing.T) {
 	}
 	_, addr := startOn(t, h)
 	conn := dial(t, addr)
-	for _, im := range []Impairment{{Rate: minRate}, {Rate: maxRate}, {Rate: 1e6, Queue: maxQueue}, {Loss: 1e-12}} {
+	for _, im := range []Impairment{{Rate: minRate}, {Rate: maxRate}, {Rate: 1e6, Queue: maxQueue}, {Loss: 1e-12}, {MTU: maxMTU}} {
 		do(t, h.Impair(Both, im))
 		expectEcho(t, conn, "the extremes work")
 	}

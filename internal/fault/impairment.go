@@ -19,6 +19,10 @@ const (
 	minRate = 1000
 	// maxQueue bounds Queue, in bytes.
 	maxQueue = 64 << 20
+	// minMTU and maxMTU bound MTU, in bytes: every host passes packets as short
+	// as that, and none is longer.
+	minMTU = 68
+	maxMTU = 65535
 )
 
 // Impairment says how one direction of a host's link misbehaves without being
@@ -27,6 +31,11 @@ type Impairment struct {
 	// Loss is the share of frames dropped at random, each by itself: 0 loses
 	// none, 1 all.
 	Loss float64
+	// MTU is the longest IP packet that passes, in bytes; what is longer is
+	// dropped without a word to its sender, as on a path that hides its limit
+	// from both ends: the black hole of RFC 2923, section 2.1. 0 is no limit,
+	// otherwise it is 68 at least, as RFC 791 has it.
+	MTU int
 	// Rate is what passes at most, in bits per second of Ethernet frames; 0 is
 	// no limit, otherwise it is 1,000 at least.
 	Rate int64
@@ -51,6 +60,8 @@ func (im Impairment) validate() error {
 	switch {
 	case !(im.Loss >= 0 && im.Loss <= 1): // NaN, too
 		return fmt.Errorf("loss %v is not within 0 to 1", im.Loss)
+	case im.MTU != 0 && (im.MTU < minMTU || im.MTU > maxMTU):
+		return fmt.Errorf("MTU %d is neither 0 nor within %d to %d bytes", im.MTU, minMTU, maxMTU)
 	case im.Rate != 0 && (im.Rate < minRate || im.Rate > maxRate):
 		return fmt.Errorf("rate %d is neither 0 nor within %d to %.0f bits per second", im.Rate, minRate, maxRate)
 	case im.Queue < 0 || im.Queue > maxQueue:
@@ -73,4 +84,4 @@ func (im Impairment) queue() int {
 
 // single reports whether frames have to be single ones: what is lost or late is
 // a frame, and not a segment of 64 KiB.
-func (im Impairment) single() bool { return im.Loss > 0 || im.Delay > 0 }
+func (im Impairment) single() bool { return im.Loss > 0 || im.MTU > 0 || im.Delay > 0 }

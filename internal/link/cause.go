@@ -12,7 +12,7 @@ import (
 // Cause says why a connection, or an attempt at one, ended.
 type Cause uint8
 
-// The causes. The six stale ones come from the heartbeat: the connection
+// The causes. The seven stale ones come from the heartbeat: the connection
 // looked healthy and nobody answered.
 const (
 	// CauseUnknown is an error of the transport that fits nothing below.
@@ -40,6 +40,10 @@ const (
 	// CauseUnheard: something comes from the peer, be it what it sends again, but
 	// it acknowledges nothing we send: the way to it is cut, and only that one.
 	CauseUnheard
+	// CauseStalled: bytes come, and wait in our kernel for a segment before them
+	// that is lost each time it is sent. So it is where large packets vanish on
+	// the way, in an MTU black hole (RFC 2923, section 2.1).
+	CauseStalled
 	// CauseNotDelivering: the broker answers PINGs, and does not deliver what
 	// is published to us. Found by Config.RoutedProbe alone.
 	CauseNotDelivering
@@ -72,6 +76,7 @@ var causeNames = [...]string{
 	CauseFrozen:        "process frozen: its kernel acknowledges, nobody answers",
 	CauseNotReading:    "peer not reading, zero window",
 	CauseUnheard:       "peer sends and does not hear us",
+	CauseStalled:       "stream stalled: what comes waits for a segment that was lost",
 	CauseNotDelivering: "broker answers, but does not deliver",
 	CauseStale:         "nobody answers",
 	CauseServerError:   "server error",
@@ -94,7 +99,7 @@ func (c Cause) String() string {
 // and nobody answered.
 func (c Cause) Stale() bool {
 	switch c {
-	case CauseHostGone, CauseFrozen, CauseNotReading, CauseUnheard, CauseNotDelivering, CauseStale:
+	case CauseHostGone, CauseFrozen, CauseNotReading, CauseUnheard, CauseStalled, CauseNotDelivering, CauseStale:
 		return true
 	}
 	return false

@@ -34,6 +34,10 @@ type TCPEvidence struct {
 	// nothing that is new, if the heartbeat still waits, but what the peer sends
 	// again because our acknowledgements do not reach it.
 	Arrived int
+	// Ahead counts the segments that came out of order since the first look at TCP
+	// in this silence: bytes that are new, and cannot be read because one before
+	// them was lost.
+	Ahead int
 	// Unsent counts the bytes that wait in our kernel.
 	Unsent int
 
@@ -44,7 +48,7 @@ type TCPEvidence struct {
 	// Sent counts all segments of the connection, Resent those sent again.
 	Sent, Resent int
 
-	segments uint32 // received in all
+	segments, ahead uint32 // received in all, and out of order
 }
 
 // since returns the evidence with Arrived counted from an earlier look.
@@ -84,6 +88,8 @@ func classify(hb heartbeat.Evidence, tcp TCPEvidence) Cause {
 			return CauseUnheard
 		}
 		return CauseHostGone
+	case acknowledged && !closed && tcp.Ahead > 0:
+		return CauseStalled
 	case acknowledged && !closed:
 		return CauseFrozen
 	case tcp.Unacked > 0 || closed:

@@ -66,6 +66,7 @@
 //	                                                                     NotReading, Stale
 //	bytes, and PINGs that TCP cannot deliver   TCP_INFO                  Unheard
 //	bytes, and the broker's own word           mutual hearing            Unheard
+//	bytes, and none that can be read           TCP_INFO                  Stalled
 //	PONGs, and messages that do not come back  Config.RoutedProbe        NotDelivering
 //	end of stream, reset, -ERR, garbage        the reader and the writer the others
 //
@@ -81,7 +82,8 @@
 // a deaf window: see move.go.
 //
 // A PONG that waits behind other bytes of the broker is no death: Status.PongAge
-// tells how long it does. This process or the whole machine may have stood
+// tells how long it does. Nor is it one when nothing can be read because a segment
+// was lost, while others come behind it and wait in the kernel: see gap.go. This process or the whole machine may have stood
 // still, or a consumer may have held the reader: then the heartbeat starts afresh,
 // for who did not read has no evidence of silence. What a held reader finds may
 // have come at any time since it was held, and the deaf window begins there.

@@ -50,7 +50,7 @@ type Status struct {
 	// text.
 	TLS string
 
-	LastHeard time.Time     // the last inbound byte
+	LastHeard time.Time     // the last inbound byte that was read
 	RTT       time.Duration // of the last PING answered, 0 before the first
 
 	// TCP is what the kernel knows of the connection at this moment. Its Known

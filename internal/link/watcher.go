@@ -18,7 +18,7 @@ type watcher struct {
 	slept  time.Duration // how long the machine had been suspended at the last round
 	routed time.Time     // when the next message to ourselves is due, zero for never
 	asked  TCPEvidence   // as of the first probe of this silence
-	looked time.Time     // the last byte heard when TCP was looked at for a hint
+	gap    gap           // what came and cannot be read
 	broken bool          // the last promise told
 }
 
@@ -82,7 +82,14 @@ func (w *watcher) round(now time.Time) (next time.Time, loss *Loss) {
 		d.Resumed(now)
 		w.slept = max(w.slept, slept)
 	}
-	if c.hinted.Swap(false) || w.unacknowledged(state, now) {
+	hint := c.hinted.Swap(false)
+	if w.worthALook(state, now) {
+		tcp := lookAtTCP(c.nc)
+		d.Heard(w.gap.look(tcp, now, c.lastHeard(), maxGap*w.bound))
+		// The kernel sends again what nobody acknowledges: a reason to ask at once.
+		hint = hint || tcp.Unacked > 0 && tcp.Backoff > 0
+	}
+	if hint {
 		d.Hint(now)
 	}
 	if !w.routed.IsZero() && !now.Before(w.routed) {
@@ -99,7 +106,7 @@ func (w *watcher) round(now time.Time) (next time.Time, loss *Loss) {
 		w.asked = lookAtTCP(c.nc)
 	}
 	if action == heartbeat.Dead {
-		tcp := lookAtTCP(c.nc).since(w.asked)
+		tcp := w.look()
 		loss = &Loss{Cause: classify(evidence, tcp), Evidence: evidence, TCP: tcp}
 	}
 	if loss != nil {
@@ -126,9 +133,11 @@ func (w *watcher) unread(now time.Time) bool {
 // through a silence in which something is under way, for a look at TCP; for the
 // next PING; or for the next message to ourselves.
 func (w *watcher) next(s underWay, now time.Time) time.Time {
-	due, heard := w.detector.Next(), w.c.lastHeard()
-	if s.any && w.detector.State() == heartbeat.StateAlive && !w.looked.Equal(heard) {
-		due = heard.Add(due.Sub(heard) / 2)
+	due := w.detector.Next()
+	if s.any && w.detector.State() == heartbeat.StateAlive {
+		if half := w.halfWay(now); w.gap.looked.Before(half) {
+			due = half
+		}
 	}
 	if asked := s.pinged.Add(w.c.link.askAtLeast()); s.oldest.IsZero() && asked.After(now) && asked.Before(due) {
 		due = asked
@@ -139,18 +148,27 @@ func (w *watcher) next(s underWay, now time.Time) time.Time {
 	return due
 }
 
-// unacknowledged looks at TCP, once in a silence and half way to the first
-// probe, when something is under way. It reports whether the kernel sends again
-// what nobody acknowledges: a reason to ask at once.
-func (w *watcher) unacknowledged(s underWay, now time.Time) bool {
-	heard := w.c.lastHeard()
-	if !s.any || w.detector.State() != heartbeat.StateAlive || w.looked.Equal(heard) ||
-		now.Before(heard.Add(w.detector.Next().Sub(heard)/2)) {
-		return false
+// worthALook reports whether TCP is to be looked at now: when the detector is
+// about to do something, and once before, half way through a silence in which
+// something is under way.
+func (w *watcher) worthALook(s underWay, now time.Time) bool {
+	if !now.Before(w.detector.Next()) {
+		return true
 	}
-	w.looked = heard
-	tcp := lookAtTCP(w.c.nc)
-	return tcp.Unacked > 0 && tcp.Backoff > 0
+	half := w.halfWay(now)
+	return s.any && w.detector.State() == heartbeat.StateAlive && w.gap.looked.Before(half) && !now.Before(half)
+}
+
+// look returns what TCP knows of the present silence.
+func (w *watcher) look() TCPEvidence {
+	return w.gap.since(lookAtTCP(w.c.nc).since(w.asked))
+}
+
+// halfWay returns the middle between the last byte heard and what the detector
+// does next.
+func (w *watcher) halfWay(now time.Time) time.Time {
+	heard := w.detector.Evidence(now).LastHeard
+	return heard.Add(w.detector.Next().Sub(heard) / 2)
 }
 
 // unheard looks, when a PING is unanswered for longer than a silence may last,
@@ -240,7 +258,7 @@ func (w *watcher) tellState(s heartbeat.State, before, after heartbeat.Evidence,
 		if c.lastHeard().After(after.LastHeard) {
 			token(c.poke) // it came too early to poke us
 		}
-		e.Kind, e.Evidence, e.TCP = EventSuspect, after, lookAtTCP(c.nc).since(w.asked)
+		e.Kind, e.Evidence, e.TCP = EventSuspect, after, w.look()
 		e.Cause = classify(after, e.TCP)
 	} else {
 		c.suspect.Store(false)
