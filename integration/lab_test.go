@@ -124,3 +124,35 @@ func TestLabErrors(t *testing.T) {
 		})
 	}
 }
+
+// How soon clients of a cluster are on another node is a scenario of the benchmark,
+// which finds namespaces by itself.
+func TestFailoverIsMeasured(t *testing.T) {
+	t.Parallel()
+	needPackets(t)
+	p := start(t, nil, "vigil-lab", "bench", "--scenario", "client-failover", "--rounds", "1", "--json")
+	if status := p.status(t); status != 0 {
+		t.Fatalf("exit status %d: %s", status, &p.err)
+	}
+	var clients []string
+	for _, line := range p.out.lines() {
+		var r struct {
+			Scenario, Broker string
+			Rounds           int
+			P50              float64 `json:"p50_us"`
+			InTime           *int    `json:"in_time"`
+			RatioOf          string  `json:"ratio_of"`
+		}
+		must(t, json.Unmarshal([]byte(line), &r))
+		if r.RatioOf != "" {
+			continue
+		}
+		clients = append(clients, r.Broker)
+		if took := time.Duration(r.P50) * time.Microsecond; r.Scenario != "client-failover" || r.Rounds != 1 || r.InTime == nil || took <= 0 || took > patience {
+			t.Errorf("%s", line)
+		}
+	}
+	if want := []string{"vigil", "vigil-1s", "nats.go-1s"}; !slices.Equal(clients, want) {
+		t.Errorf("clients %v, want %v", clients, want)
+	}
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -49,6 +50,9 @@ with the medians of the rounds; null is "does not apply".
                   before it was stuck, and seconds, one by one
   *_span          the least and the most of the rounds
   noisy           whether the rounds lie more than 30 %% apart
+  in_time         where a node of a cluster vanished: in how many rounds the client
+                  was connected to another one within its bound and 250 ms, which
+                  took p50_us; also p50_us_span
   error           why the broker is out of the scenario, if it is
 
 Then one object for each scenario compares ratio_of with ratio_to, Vigil with
@@ -149,6 +153,17 @@ func (f *benchFlags) run(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
+	if slices.Contains(f.scenarios, failover) {
+		return isolated(func() error { return f.play(cmd.Context(), b) })
+	}
+	return f.play(cmd.Context(), b)
+}
+
+// failover is the scenario that needs network namespaces.
+const failover = "client-failover"
+
+// play runs b in this process and shows it.
+func (f *benchFlags) play(ctx context.Context, b bench.Bench) error {
 	chart, err := openChart(f.svg)
 	if err != nil {
 		return err
@@ -167,7 +182,7 @@ func (f *benchFlags) run(cmd *cobra.Command, _ []string) error {
 	fmt.Fprintf(out, "Measuring %d scenarios; about %v.\n\n", len(b.Scenarios), b.Length().Round(time.Second))
 	var stop func()
 	b.Tell, stop = showSteps(os.Stderr, cli.Terminal(os.Stderr))
-	results, err := b.Run(cmd.Context())
+	results, err := b.Run(ctx)
 	stop()
 	if err != nil {
 		return err
@@ -225,6 +240,9 @@ func contenders(quick bool) []bench.Contender {
 		{Name: lab.VigilReuse, Protocol: bench.Client, Roles: []string{bench.RoleLoop, bench.RoleHandler}, Command: client(lab.VigilReuse)},
 		{Name: lab.VigilResend, Protocol: bench.Client, Roles: []string{bench.RolePublish}, Identifies: true, Command: client(lab.VigilResend)},
 		{Name: lab.NATSGo, Protocol: bench.Client, Command: client(lab.NATSGo)},
+		{Name: "vigil", Protocol: bench.Failover, Fail: failOf("vigil")},
+		{Name: "vigil-1s", Protocol: bench.Failover, Fail: failOf("vigil-1s")},
+		{Name: "nats.go-1s", Protocol: bench.Failover, Fail: failOf("nats.go-1s")},
 	}
 }
 
@@ -233,7 +251,19 @@ func contenders(quick bool) []bench.Contender {
 func ratios(results []bench.Result) []bench.Ratio {
 	return slices.Concat(bench.Ratios(results, lab.Vigil, lab.NATSServer),
 		bench.Ratios(results, lab.Vigil, lab.NATSGo), bench.Ratios(results, lab.VigilReuse, lab.NATSGo),
-		bench.Ratios(results, lab.VigilResend, lab.NATSGo), bench.Ratios(results, lab.VigilResend, lab.Vigil))
+		bench.Ratios(results, lab.VigilResend, lab.NATSGo), bench.Ratios(results, lab.VigilResend, lab.Vigil),
+		bench.Ratios(results, "vigil-1s", "nats.go-1s"))
+}
+
+// failOf has the node of a cluster vanish to which the lab's contender of that name
+// is connected.
+func failOf(name string) func(context.Context) (took, within time.Duration, err error) {
+	return func(ctx context.Context) (took, within time.Duration, err error) {
+		if err := fault.Isolation(); err != nil {
+			return 0, 0, fmt.Errorf("a node vanishes by dropped packets: %w", err)
+		}
+		return lab.Failover(ctx, name)
+	}
 }
 
 // client starts this program again as a user of the named client library.

@@ -36,7 +36,7 @@ func TestBenchFlags(t *testing.T) {
 		b, err := f.check(cmd)
 		var usage *cli.UsageError
 		switch {
-		case tc.want == "" && (err != nil || len(b.Scenarios) == 0 || len(b.Contenders) != 8):
+		case tc.want == "" && (err != nil || len(b.Scenarios) == 0 || len(b.Contenders) != 11):
 			t.Errorf("%q: %v, %d scenarios, %d contenders", tc.args, err, len(b.Scenarios), len(b.Contenders))
 		case tc.want != "" && (!errors.As(err, &usage) || !strings.Contains(err.Error(), tc.want)):
 			t.Errorf("%q: error %v, want a usage error with %q", tc.args, err, tc.want)

@@ -31,6 +31,8 @@ type jsonResult struct {
 	CalmWorst *float64 `json:"calm_worst_second,omitempty"`
 	CalmP99   *float64 `json:"calm_p99_us,omitempty"`
 	Seconds   []Second `json:"seconds,omitempty"`
+	InTime    *int     `json:"in_time,omitempty"`
+	P50Span   span     `json:"p50_us_span,omitempty"`
 	Error     string   `json:"error,omitempty"`
 }
 
@@ -69,6 +71,10 @@ func (r Result) json() jsonResult {
 		PerSecondSpan: spanOf(r.PerSecond), CPUSpan: spanOf(r.CPU), P99Span: spanOf(r.P99), Noisy: r.Noisy(),
 		Allocs: medianOf(r.Allocs),
 		Worst:  medianOf(r.Worst), CalmWorst: medianOf(r.CalmWorst), CalmP99: medianOf(r.CalmP99), Seconds: r.Seconds,
+		InTime: r.InTime,
+	}
+	if r.InTime != nil {
+		j.P50Span = spanOf(r.P50)
 	}
 	if r.Err != nil {
 		j.Error = r.Err.Error()

@@ -38,6 +38,8 @@ type sample struct {
 	// and the latency without it, in microseconds.
 	worst, calmWorst, calmP99 float64
 	seconds                   []Second
+
+	inTime bool // of a failover
 }
 
 // noSample has no figure.

@@ -29,6 +29,9 @@ type Result struct {
 	// it was stuck, when P99 was CalmP99. Seconds are those of the last round.
 	Worst, CalmWorst, CalmP99 *Summary
 	Seconds                   []Second
+	// InTime is in how many rounds a client of a cluster was on another node in
+	// time, nil where no node vanished.
+	InTime *int
 	// Err is why the contender is out of the scenario, nil if it is not.
 	Err error
 }
@@ -56,6 +59,14 @@ func newResult(s Scenario, broker string, m *mark) Result {
 			all[i] = figure.of(s)
 		}
 		*figure.summary = summarize(all)
+	}
+	if s.failover() && m.err == nil {
+		r.InTime = new(0)
+		for _, s := range m.samples {
+			if s.inTime {
+				*r.InTime++
+			}
+		}
 	}
 	if last := len(m.samples) - 1; last >= 0 {
 		r.Seconds = m.samples[last].seconds

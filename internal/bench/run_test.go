@@ -103,8 +103,9 @@ func TestChoose(t *testing.T) {
 		quick bool
 		want  func(n int) bool
 	}{
-		{nil, false, func(n int) bool { return n == len(Scenarios()) }},
+		{nil, false, func(n int) bool { return n == len(Scenarios())-1 }},
 		{nil, true, func(n int) bool { return n > 5 && n < len(Scenarios()) }},
+		{[]string{"client-failover"}, true, func(n int) bool { return n == 1 }}, // has to be named
 		{[]string{"headers", "10-to-1"}, true, func(n int) bool { return n == 2 }},
 	} {
 		got, err := Choose(tc.names, tc.quick)

@@ -20,8 +20,9 @@ type Scenario struct {
 
 	// speaks are the protocols in which it makes sense.
 	speaks []Protocol
-	// quick says that it belongs to a quick run.
-	quick bool
+	// quick says that it belongs to a quick run, and named that it is done only
+	// if it is asked for by its name.
+	quick, named bool
 	// most bounds the rounds of what takes long and varies little, 0 for no
 	// bound. In a quick run it has one.
 	most    int
@@ -39,6 +40,7 @@ var (
 	brokers   = []Protocol{NATS, RESP}
 	withRelay = []Protocol{NATS, RESP, Bytes}
 	clients   = []Protocol{Client}
+	failovers = []Protocol{Failover}
 )
 
 // Scenarios lists all, in the order in which they are run and shown.
@@ -47,8 +49,15 @@ func Scenarios() []Scenario {
 		Name: "one-stuck", Counts: "deliveries", speaks: natsOnly, most: 1,
 		About:   "100 subscribers, 5000 messages a second, and one of them ceases to read: what the others have",
 		measure: measureStuck, extra: always(stuckWarm + stuckCalm + stuckLong),
-	}}, ofClients())
+	}}, ofClients(), []Scenario{{
+		Name: "client-failover", Counts: "failovers", speaks: failovers, named: true,
+		About: "a client's node of a cluster of three vanishes without a FIN: how long until it is connected to another one; only if named, in network namespaces",
+		extra: always(failoverTime),
+	}})
 }
+
+// failover reports whether s is of clients whose node vanishes.
+func (s Scenario) failover() bool { return slices.Contains(s.speaks, Failover) }
 
 // The roles of a client.
 const (
@@ -189,8 +198,8 @@ func always(d time.Duration) func(timing) time.Duration {
 	return func(timing) time.Duration { return d }
 }
 
-// Choose returns the scenarios of those names, in their own order: all for
-// none, or those of a quick run.
+// Choose returns the scenarios of those names, in their own order; for none, those
+// of a quick run, or all but those that have to be named.
 func Choose(names []string, quick bool) ([]Scenario, error) {
 	all := Scenarios()
 	known := make([]string, len(all))
@@ -206,6 +215,6 @@ func Choose(names []string, quick bool) ([]Scenario, error) {
 		if len(names) > 0 {
 			return !slices.Contains(names, s.Name)
 		}
-		return quick && !s.quick
+		return s.named || quick && !s.quick
 	}), nil
 }

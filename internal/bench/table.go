@@ -122,6 +122,9 @@ func latency(s *Summary) string {
 	}
 }
 
+// seconds writes microseconds as seconds.
+func seconds(us float64) string { return fmt.Sprintf("%.2f s", us/1e6) }
+
 // memory writes KiB as MiB.
 func memory(s *Summary) string {
 	if s == nil {
@@ -164,7 +167,7 @@ Ratio: %s against %s, more than 1× is better.
 	if slices.ContainsFunc(results, Result.Noisy) {
 		fmt.Fprintf(w, "~ rounds lie more than %.0f %% apart: measure again on a quieter machine.\n", noisy*100)
 	}
-	if !slices.ContainsFunc(results, func(r Result) bool { return r.CPU != nil || r.Peak != nil }) {
+	if !slices.ContainsFunc(results, func(r Result) bool { return r.CPU != nil || r.Peak != nil || r.InTime != nil }) {
 		fmt.Fprintln(w, "This system does not tell what another process uses: there are rates and latencies alone.")
 	}
 	for _, r := range results {
@@ -176,6 +179,12 @@ Ratio: %s against %s, more than 1× is better.
 	for _, r := range results {
 		if r.Allocs != nil {
 			fmt.Fprintf(w, "%s with %s: %s allocations for each of the %s.\n", r.Scenario.Name, r.Broker, short(r.Allocs.Median), r.Scenario.Counts)
+		}
+	}
+	for _, r := range results {
+		if r.InTime != nil {
+			fmt.Fprintf(w, "%s, %s: connected to another node in time in %d of %d rounds, after %s to %s.\n",
+				r.Scenario.Name, r.Broker, *r.InTime, r.Rounds, seconds(r.P50.Min), seconds(r.P50.Max))
 		}
 	}
 	for _, c := range b.Contenders {
