@@ -82,15 +82,16 @@ func (w *watcher) round(now time.Time) (next time.Time, loss *Loss) {
 		d.Resumed(now)
 		w.slept = max(w.slept, slept)
 	}
-	hint := c.hinted.Swap(false)
-	if w.worthALook(state, now) {
-		tcp := lookAtTCP(c.nc)
-		d.Heard(w.gap.look(tcp, now, c.lastHeard(), maxGap*w.bound))
-		// The kernel sends again what nobody acknowledges: a reason to ask at once.
-		hint = hint || tcp.Unacked > 0 && tcp.Backoff > 0
-	}
-	if hint {
+	if c.hinted.Swap(false) {
 		d.Hint(now)
+	}
+	var tcp TCPEvidence
+	if w.worthALook(state, now) {
+		tcp = lookAtTCP(c.nc)
+		d.Heard(w.gap.look(tcp, now, c.lastHeard(), maxGap*w.bound))
+		if tcp.Unacked > 0 && tcp.Backoff > 0 { // sent again, and nobody acknowledges it: a reason to ask at once
+			d.Hint(now)
+		}
 	}
 	if !w.routed.IsZero() && !now.Before(w.routed) {
 		w.routed = now.Add(c.link.cfg.RoutedProbe)
@@ -103,10 +104,10 @@ func (w *watcher) round(now time.Time) (next time.Time, loss *Loss) {
 	}
 	evidence := d.Evidence(now)
 	if action == heartbeat.Probe && evidence.Probes == 1 {
-		w.asked = lookAtTCP(c.nc)
+		w.asked = tcp // Step was due, or it would not ask
 	}
 	if action == heartbeat.Dead {
-		tcp := w.look()
+		tcp = w.look()
 		loss = &Loss{Cause: classify(evidence, tcp), Evidence: evidence, TCP: tcp}
 	}
 	if loss != nil {
