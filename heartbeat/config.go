@@ -111,6 +111,26 @@ func (c Config) Detector(now time.Time) Detector {
 	return &d
 }
 
+// Nearer reports whether a byte that is heard while a probe is unanswered can bring
+// Next forward by more than Step may be late. It can if Idle is shorter than what
+// lies between two Steps then, which is Burst, or without one Interval, by more than
+// half an Interval. Whoever then only comes back at an older Next is taken for one
+// that had stopped, and the verdict comes later than Bound: such a caller has to
+// look at Next again when a byte comes.
+func (c Config) Nearer() bool {
+	c = c.WithDefaults()
+	return c.Idle < c.leastIdle()
+}
+
+// leastIdle is the shortest Idle with which Nearer is false.
+func (c Config) leastIdle() time.Duration {
+	step := c.Interval
+	if c.Burst > 0 {
+		step = c.Burst
+	}
+	return step - c.Interval/2
+}
+
 // overdue returns how long a probe is unanswered before the peer is suspected:
 // an Interval, less an eighth for the lateness of the timers that drive Step,
 // without which suspicion would often come a whole Interval late.

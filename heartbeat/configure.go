@@ -115,7 +115,7 @@ func (o Objective) cheapest(bound time.Duration, t tails) (best Config, ok bool)
 		shortest := max(o.shortest(), bound/roundsInBound/time.Duration(probes))
 		for interval := shortest; interval <= o.Within/5; interval += max(interval/4, 1) {
 			c := Config{Idle: bound - time.Duration(probes)*interval, Interval: interval, Probes: probes}
-			if c.Idle < max(minSpan, bound/10) {
+			if c.Idle < max(minSpan, bound/10, c.leastIdle()) {
 				break
 			}
 			if o.recurrence(c, t) < o.Recurrence {
@@ -148,6 +148,9 @@ func (o Objective) cheapestStream(bound time.Duration, t tails) (Config, bool) {
 	shortest := max(3*minSpan, bound/roundsInBound)
 	for round := shortest; round <= bound-max(minSpan, bound/10); round += max(round/16, 1) {
 		c := streamConfig(bound-round, round/3)
+		if c.Idle < c.leastIdle() {
+			break
+		}
 		if o.recurrence(c, t) >= o.Recurrence {
 			return c, true
 		}
@@ -163,8 +166,13 @@ func streamConfig(idle, interval time.Duration) Config {
 // stretched is what is left when nothing keeps the objective.
 func (o Objective) stretched(bound time.Duration) Config {
 	if !o.Datagrams {
-		return streamConfig(bound/10, bound/10*3)
+		c := streamConfig(bound/10, bound/10*3)
+		if c.Idle < c.leastIdle() {
+			c = streamConfig(bound/7, bound/7*2)
+		}
+		return c
 	}
-	probes := time.Duration(objectiveProbes)
-	return Config{Idle: bound / 10, Interval: (bound - bound/10) / probes, Probes: objectiveProbes}
+	round := bound - bound/10
+	probes := min(objectiveProbes, round/minSpan)
+	return Config{Idle: bound / 10, Interval: round / probes, Probes: int(probes)}
 }

@@ -37,7 +37,8 @@
 //  2. Never call Heard for anything outbound. A write that succeeded says that
 //     the local kernel has room in a buffer, and nothing about the peer.
 //  3. Call Step no later than half an Interval after Next. Calling it early is
-//     harmless, so a timer need not be re-armed when Heard moves Next away.
+//     harmless, so a timer need not be re-armed when Heard moves Next away; only
+//     where [Config.Nearer] says so must it be.
 //  4. Send the probe when told to, without waiting for anything, least of all
 //     for a lock which a blocked write can hold.
 //  5. Pass times that carry Go's monotonic reading, as time.Now returns them.

@@ -138,7 +138,7 @@ func (d *objective) Heard(now time.Time) {
 	if d.dead || !now.After(d.heard) {
 		return
 	}
-	if d.unheard {
+	if d.unheard && now.After(d.first) { // what came no later is no answer
 		d.unheard = false
 		if trip, ok := d.trip(now); ok {
 			d.silences.add(trip)

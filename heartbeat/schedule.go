@@ -147,9 +147,9 @@ func (d *Schedule) Step(now time.Time) Action {
 	return Probe
 }
 
-// Next returns when Step should be called at the latest. Heard moves it away
-// and nothing moves it nearer, so a timer set for an older Next merely leads to
-// an early Step. After Dead it stays at the time at which the verdict was due.
+// Next returns when Step should be called at the latest. Heard moves it away, or
+// nearer by no more than a Step may be late (but see [Config.Nearer]), so a timer
+// set for an older Next leads to a Step in time. After Dead it stays at the time at which the verdict was due.
 func (d *Schedule) Next() time.Time { return d.heard.Add(d.due()) }
 
 // due returns Next as a span since the last byte heard: the next point of the

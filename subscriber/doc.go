@@ -41,14 +41,15 @@
 //
 // # What it promises
 //
-//   - Any byte from the broker is life. A link so congested that a PONG is late
-//     behind messages gives no false alarm; on Linux neither does one on which
-//     what comes cannot be read yet, because a packet before it was dropped.
+//   - Any byte from the broker is life. That a PONG is late behind messages on a
+//     congested link is no silence; on Linux neither is it that what comes cannot
+//     be read yet because a packet before it was dropped, for twice the bound.
 //   - Core NATS delivers at most once. What is published during the deaf window
 //     may be missed; Event.DeafFrom and DeafTo bound it, so that the application
 //     can ask another source for that span. They are times of this end: what the
-//     broker still held for a congested subscriber when it died was published
-//     earlier, by as much as the messages were late, so ask for a little more.
+//     broker still held for a congested subscriber when it died, or what waited
+//     behind a lost packet, was published earlier, by as much as the messages were
+//     late, so ask for a little more.
 //   - Resumed is told only after the broker has confirmed that every
 //     subscription is in effect again.
 //   - Messages of one subscription come in the order in which the broker sent

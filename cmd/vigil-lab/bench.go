@@ -153,14 +153,11 @@ func (f *benchFlags) run(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	if slices.Contains(f.scenarios, failover) {
+	if slices.Contains(f.scenarios, bench.FailoverScenario) {
 		return isolated(func() error { return f.play(cmd.Context(), b) })
 	}
 	return f.play(cmd.Context(), b)
 }
-
-// failover is the scenario that needs network namespaces.
-const failover = "client-failover"
 
 // play runs b in this process and shows it.
 func (f *benchFlags) play(ctx context.Context, b bench.Bench) error {
@@ -240,9 +237,9 @@ func contenders(quick bool) []bench.Contender {
 		{Name: lab.VigilReuse, Protocol: bench.Client, Roles: []string{bench.RoleLoop, bench.RoleHandler}, Command: client(lab.VigilReuse)},
 		{Name: lab.VigilResend, Protocol: bench.Client, Roles: []string{bench.RolePublish}, Identifies: true, Command: client(lab.VigilResend)},
 		{Name: lab.NATSGo, Protocol: bench.Client, Command: client(lab.NATSGo)},
-		{Name: "vigil", Protocol: bench.Failover, Fail: failOf("vigil")},
-		{Name: "vigil-1s", Protocol: bench.Failover, Fail: failOf("vigil-1s")},
-		{Name: "nats.go-1s", Protocol: bench.Failover, Fail: failOf("nats.go-1s")},
+		{Name: "vigil", Protocol: bench.Failover, FailOver: failOf("vigil")},
+		{Name: "vigil-1s", Protocol: bench.Failover, FailOver: failOf("vigil-1s")},
+		{Name: "nats.go-1s", Protocol: bench.Failover, FailOver: failOf("nats.go-1s")},
 	}
 }
 

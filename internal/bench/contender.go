@@ -50,10 +50,10 @@ type Contender struct {
 	Protocol Protocol
 	// Command starts it, as a process that prints its URL once it listens.
 	Command func(Options) fault.Command
-	// Fail, of a contender that speaks Failover, has its node of a cluster vanish
+	// FailOver, of a contender that speaks Failover, has its node of a cluster vanish
 	// and returns how long after that it was connected to another one, and within
 	// what time it ought to be. It has no Command.
-	Fail func(context.Context) (took, within time.Duration, err error)
+	FailOver func(context.Context) (took, within time.Duration, err error)
 	// Roles are those that a client can play; nil is all.
 	Roles []string
 	// Identifies says that the client gives every message that it publishes an id

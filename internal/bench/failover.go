@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// failover is the round of a contender that speaks [Failover]: it is one figure.
-func (c Contender) failover(ctx context.Context) (sample, error) {
+// playFailover is the round of a contender that speaks [Failover]: it is one figure.
+func (c Contender) playFailover(ctx context.Context) (sample, error) {
 	s := noSample()
-	took, within, err := c.Fail(ctx)
+	took, within, err := c.FailOver(ctx)
 	if err != nil {
 		return s, err
 	}

@@ -17,7 +17,7 @@ func TestFailover(t *testing.T) {
 	}
 	contender := func(name string, took ...time.Duration) Contender {
 		turn := 0
-		return Contender{Name: name, Protocol: Failover, Fail: func(context.Context) (time.Duration, time.Duration, error) {
+		return Contender{Name: name, Protocol: Failover, FailOver: func(context.Context) (time.Duration, time.Duration, error) {
 			d := took[turn]
 			turn++
 			if d < 0 {

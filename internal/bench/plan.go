@@ -55,7 +55,7 @@ func (b Bench) plan() []step {
 				all = append(all, step{s, c, b.Contenders[0], measuring, round, rounds, s.options})
 			}
 		}
-		if i := slices.IndexFunc(b.entrants(s), b.first); b.ProfileDir != "" && i >= 0 && !s.failover() {
+		if i := slices.IndexFunc(b.entrants(s), b.first); b.ProfileDir != "" && i >= 0 && !s.ofFailovers() {
 			options := s.options
 			options.CPUProfile = filepath.Join(b.ProfileDir, s.Name+".pprof")
 			all = append(all, step{scenario: s, contender: b.entrants(s)[i], broker: b.Contenders[0], kind: profiling, options: options})

@@ -60,7 +60,7 @@ func newResult(s Scenario, broker string, m *mark) Result {
 		}
 		*figure.summary = summarize(all)
 	}
-	if s.failover() && m.err == nil {
+	if s.ofFailovers() && m.err == nil {
 		r.InTime = new(0)
 		for _, s := range m.samples {
 			if s.inTime {

@@ -144,7 +144,7 @@ func (m *mark) play(ctx context.Context, s step, t timing) {
 // play is the life of a contender's process.
 func (s step) play(ctx context.Context, timing timing) (got sample, err error) {
 	if s.contender.Protocol == Failover {
-		return s.contender.failover(ctx)
+		return s.contender.playFailover(ctx)
 	}
 	if s.contender.Protocol == Client {
 		broker, err := s.broker.start(ctx, Options{})

@@ -43,6 +43,10 @@ var (
 	failovers = []Protocol{Failover}
 )
 
+// FailoverScenario is the name of the scenario whose process must be isolated
+// (fault.RunIsolated).
+const FailoverScenario = "client-failover"
+
 // Scenarios lists all, in the order in which they are run and shown.
 func Scenarios() []Scenario {
 	return slices.Concat(streams(), latencies(), crowds(), []Scenario{{
@@ -50,14 +54,14 @@ func Scenarios() []Scenario {
 		About:   "100 subscribers, 5000 messages a second, and one of them ceases to read: what the others have",
 		measure: measureStuck, extra: always(stuckWarm + stuckCalm + stuckLong),
 	}}, ofClients(), []Scenario{{
-		Name: "client-failover", Counts: "failovers", speaks: failovers, named: true,
-		About: "a client's node of a cluster of three vanishes without a FIN: how long until it is connected to another one; only if named, in network namespaces",
+		Name: FailoverScenario, Counts: "failovers", speaks: failovers, named: true,
+		About: "a client's node of a cluster of three vanishes without a FIN: how long until it is connected to another one; only if named; everything then runs in network namespaces",
 		extra: always(failoverTime),
 	}})
 }
 
-// failover reports whether s is of clients whose node vanishes.
-func (s Scenario) failover() bool { return slices.Contains(s.speaks, Failover) }
+// ofFailovers reports whether s is of clients whose node vanishes.
+func (s Scenario) ofFailovers() bool { return slices.Contains(s.speaks, Failover) }
 
 // The roles of a client.
 const (

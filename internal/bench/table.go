@@ -142,6 +142,14 @@ func short(v float64) string {
 	return fmt.Sprintf("%.*f", min(decimals, 3), v)
 }
 
+// compared says who is compared with whom.
+func (b Bench) compared(ratios []Ratio) string {
+	if len(ratios) == 1 {
+		return ratios[0].Of + " against " + ratios[0].To
+	}
+	return b.Contenders[0].Name + " against " + b.rivals()
+}
+
 // rivals names those that ratios compare the first contender with: another broker,
 // and another client.
 func (b Bench) rivals() string {
@@ -159,8 +167,8 @@ func WriteNotes(w io.Writer, b Bench, results []Result, ratios []Ratio) {
 	fmt.Fprintf(w, `Medians of the rounds. CPU: the broker's own processor time for each of what is
 counted, or the client's where clients are measured; MiB: the most memory it had;
 KiB each: for a connection or subscription.
-Ratio: %s against %s, more than 1× is better.
-`, b.Contenders[0].Name, b.rivals())
+Ratio: %s, more than 1× is better.
+`, b.compared(ratios))
 	if slices.ContainsFunc(ratios, func(r Ratio) bool { return r.To == b.Contenders[0].Name }) {
 		fmt.Fprintf(w, "To %s: of the one above, against %[1]s.\n", b.Contenders[0].Name)
 	}

@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -20,14 +21,11 @@ func Failover(ctx context.Context, contender string) (took, within time.Duration
 	if err != nil {
 		return 0, 0, err
 	}
-	if err := found.Verdict(); err != nil {
-		return 0, 0, err
-	}
 	within = c.worst + soonBack
 	for _, cell := range found.Cells {
 		if cell.ReconnectedMS != nil {
 			return time.Duration(*cell.ReconnectedMS) * time.Millisecond, within, nil
 		}
 	}
-	return 0, within, fmt.Errorf("lab: failover: %s was not connected to another node within the run: %v", contender, found.Skipped)
+	return 0, within, fmt.Errorf("lab: failover: %s was not connected to another node within the run: %q", contender, slices.Concat(found.Failed, found.Skipped))
 }

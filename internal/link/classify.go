@@ -31,12 +31,12 @@ type TCPEvidence struct {
 	// acknowledged.
 	Probes int
 	// Arrived counts the segments that came since the heartbeat's first probe:
-	// nothing that is new, if the heartbeat still waits, but what the peer sends
-	// again because our acknowledgements do not reach it.
+	// nothing that can be read, if the heartbeat still waits, but acknowledgements,
+	// and what the peer sends again because ours do not reach it. 0 in Status.
 	Arrived int
 	// Ahead counts the segments that came out of order since the first look at TCP
-	// in this silence: bytes that are new, and cannot be read because one before
-	// them was lost.
+	// in this silence: bytes that cannot be read because one before them was lost.
+	// 0 in Status.
 	Ahead int
 	// Unsent counts the bytes that wait in our kernel.
 	Unsent int
@@ -48,7 +48,7 @@ type TCPEvidence struct {
 	// Sent counts all segments of the connection, Resent those sent again.
 	Sent, Resent int
 
-	segments, ahead uint32 // received in all, and out of order
+	segments, outOfOrder uint32 // received in all, and ahead of one that was missing
 }
 
 // since returns the evidence with Arrived counted from an earlier look.
@@ -83,13 +83,13 @@ func classify(hb heartbeat.Evidence, tcp TCPEvidence) Cause {
 	// Linux acknowledges them twice a second and not more often.
 	case closed && tcp.Probes < 2 && tcp.SinceAck+ackSlack < hb.Silence:
 		return CauseNotReading
+	case acknowledged && !closed && tcp.Ahead > 0:
+		return CauseStalled
 	case tcp.Unacked > 0 && (tcp.Backoff > 0 || tcp.Retransmits > 0):
 		if tcp.Arrived > 0 && !acknowledged {
 			return CauseUnheard
 		}
 		return CauseHostGone
-	case acknowledged && !closed && tcp.Ahead > 0:
-		return CauseStalled
 	case acknowledged && !closed:
 		return CauseFrozen
 	case tcp.Unacked > 0 || closed:

@@ -74,6 +74,23 @@ func TestVerdictAtBoundWhilePublishing(t *testing.T) {
 	})
 }
 
+// Where Idle is short beside Interval, the answer to a probe brings the next one
+// forward: the verdict still comes at the bound, and nobody is said to have paused.
+func TestVerdictAtBoundWhereAByteBringsNextForward(t *testing.T) {
+	hb := heartbeat.Config{Idle: time.Second, Interval: 3 * time.Second, Probes: 2}
+	bubble(t, Config{Heartbeat: hb}, func(r *rig) {
+		time.Sleep(10500 * time.Millisecond)
+		heard := r.link.Status().LastHeard
+		r.net.Vanish(address)
+		time.Sleep(2 * hb.Bound())
+		lost := r.last(EventLost)
+		if d := lost.At.Sub(heard); d != hb.Bound() || lost.Loss.Evidence.Pauses != 0 {
+			t.Errorf("verdict %v after the last byte, want %v: %+v", d, hb.Bound(), lost.Loss.Evidence)
+		}
+		r.peer.start()
+	})
+}
+
 func TestCutShorterThanBoundIsNoLoss(t *testing.T) {
 	bubble(t, Config{}, func(r *rig) {
 		time.Sleep(time.Minute)

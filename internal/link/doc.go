@@ -30,7 +30,8 @@
 // pool (whom), classify (why nobody answers), ledger (what is confirmed),
 // outQueue (what is to be sent, and what of it survives a loss), registry (what
 // to restore), inbox (what was read), arrival (since when it may have lain there),
-// routed and mutual (what the broker does and hears). What acts is thin: open,
+// gap (what came and cannot be read), routed and mutual (what the broker does and
+// hears). What acts is thin: open,
 // socket, greet, tls, identity, reader, writer, watcher, standby, move, supervise.
 //
 // # Goroutines
@@ -58,8 +59,9 @@
 // What is heard is life, and nothing that is sent. The heartbeat asks after
 // silence; the watcher also has it ask at once when the kernel sends something
 // again that nobody acknowledges, or when the network reports the broker
-// unreachable: hints, and no verdicts. It looks at TCP when it suspects and when
-// it condemns, which says why: see Cause.
+// unreachable: hints, and no verdicts. It looks at TCP with each probe, and half way
+// to the first if something is under way; when it suspects and when it condemns that
+// says why: see Cause.
 //
 //	the verdict rests on                       found by                  cause
 //	no byte, and the heartbeat's probes        the heartbeat             HostGone, Frozen,
@@ -81,11 +83,12 @@
 // A broker that announces its end, a lame duck, is left for another one without
 // a deaf window: see move.go.
 //
-// A PONG that waits behind other bytes of the broker is no death: Status.PongAge
-// tells how long it does. Nor is it one when nothing can be read because a segment
-// was lost, while others come behind it and wait in the kernel: see gap.go. This process or the whole machine may have stood
-// still, or a consumer may have held the reader: then the heartbeat starts afresh,
-// for who did not read has no evidence of silence. What a held reader finds may
+// A PONG that waits behind other bytes of the broker is no death:
+// Status.PongAge tells how long it does. Nor is it one when nothing can be read
+// because a segment was lost, while others come behind it and wait in the
+// kernel: see gap.go. This process or the whole machine may have stood still,
+// or a consumer may have held the reader: then the heartbeat starts afresh, for
+// who did not read has no evidence of silence. What a held reader finds may
 // have come at any time since it was held, and the deaf window begins there.
 //
 // # TLS

@@ -10,11 +10,11 @@ import "time"
 // It is owned by the watcher and takes the time.
 type gap struct {
 	looked time.Time // when TCP was looked at last
-	ahead  uint32    // segments that had come out of order by then, of the connection in all
-	first  uint32    // the same at the first look since a byte was read
+	count  uint32    // segments that had come out of order by then, of the connection in all
+	base   uint32    // the same at the first look since a byte was read
 }
 
-// maxGap is for how many times the heartbeat's bound life is found in a gap. A
+// maxGap is for how many times the heartbeat's bound there is life in a gap. A
 // segment that is missing for longer than that is lost each time it is sent, as a
 // large one is where the path takes small ones only: then the connection is no
 // better than a silent one, and one bound later it is over.
@@ -26,12 +26,14 @@ const maxGap = 2
 // was read; a look before it tells nothing. limit is maxGap in time.
 func (g *gap) look(tcp TCPEvidence, now, read time.Time, limit time.Duration) (came time.Time) {
 	switch {
+	case !tcp.Known: // of another system, or of a socket that was closed meanwhile
+		tcp.outOfOrder = g.count
 	case !g.looked.After(read):
-		g.first = tcp.ahead
-	case tcp.ahead != g.ahead && g.looked.Sub(read) <= limit:
+		g.base = tcp.outOfOrder
+	case tcp.outOfOrder != g.count && g.looked.Sub(read) <= limit:
 		came = g.looked
 	}
-	g.looked, g.ahead = now, tcp.ahead
+	g.looked, g.count = now, tcp.outOfOrder
 	return came
 }
 
@@ -39,7 +41,7 @@ func (g *gap) look(tcp TCPEvidence, now, read time.Time, limit time.Duration) (c
 // was read.
 func (g *gap) since(tcp TCPEvidence) TCPEvidence {
 	if tcp.Known {
-		tcp.Ahead = int(tcp.ahead - g.first) // the counter may wrap
+		tcp.Ahead = int(tcp.outOfOrder - g.base) // the counter may wrap
 	}
 	return tcp
 }

@@ -238,6 +238,7 @@ func TestClassify(t *testing.T) {
 		{"an acknowledgement came after the first probe", TCPEvidence{Known: true, Unacked: 1, Backoff: 1, Retransmits: 1, SinceAck: ms(500), Arrived: 2}, CauseHostGone},
 		{"frozen: each probe acknowledged", TCPEvidence{Known: true, SinceAck: ms(300)}, CauseFrozen},
 		{"acknowledged, and what comes cannot be read", TCPEvidence{Known: true, Unacked: 1, SinceAck: ms(20), Ahead: 3}, CauseStalled},
+		{"the same, with a probe lost on its way as well", TCPEvidence{Known: true, Unacked: 2, Retransmits: 1, SinceAck: ms(20), Ahead: 3}, CauseStalled},
 		{"something came that cannot be read, and then the host went", TCPEvidence{Known: true, Unacked: 3, Backoff: 2, SinceAck: ms(1500), Ahead: 3}, CauseHostGone},
 		{"frozen: the last probe is just under way", TCPEvidence{Known: true, Unacked: 1, SinceAck: ms(300)}, CauseFrozen},
 		{"frozen, the first probe's acknowledgement only", TCPEvidence{Known: true, SinceAck: ms(905)}, CauseFrozen},
@@ -275,27 +276,27 @@ func TestGap(t *testing.T) {
 	const limit = 2 * time.Second
 	for _, tc := range []struct {
 		why        string
-		read       int      // ms
-		looks      [][2]int // at ms, segments out of order
-		came, last int      // of the last look; -1 for nothing
+		read       int         // ms
+		looks      [][2]uint32 // at ms, segments out of order
+		came, last int         // of the last look; -1 for nothing
 	}{
-		{"the first look tells nothing", 0, [][2]int{{450, 7}}, -1, 0},
-		{"nothing more came", 0, [][2]int{{450, 7}, {500, 7}}, -1, 0},
-		{"more came", 0, [][2]int{{450, 7}, {500, 9}}, 450, 2},
-		{"more came, before the last two looks", 0, [][2]int{{450, 7}, {500, 9}, {550, 9}}, -1, 2},
-		{"more came, twice", 0, [][2]int{{450, 7}, {500, 9}, {550, 12}}, 500, 5},
-		{"the look before was before the last byte read", 460, [][2]int{{450, 7}, {910, 9}}, -1, 0},
-		{"and the one after is the first", 460, [][2]int{{450, 7}, {910, 9}, {960, 10}}, 910, 1},
-		{"at the limit", 0, [][2]int{{450, 7}, {2000, 9}, {2050, 10}}, 2000, 3},
-		{"beyond the limit", 0, [][2]int{{450, 7}, {2001, 9}, {2050, 10}}, -1, 3},
-		{"the counter wraps", 0, [][2]int{{450, 1<<32 - 1}, {500, 1 << 32}}, 450, 1},
+		{"the first look tells nothing", 0, [][2]uint32{{450, 7}}, -1, 0},
+		{"nothing more came", 0, [][2]uint32{{450, 7}, {500, 7}}, -1, 0},
+		{"more came", 0, [][2]uint32{{450, 7}, {500, 9}}, 450, 2},
+		{"more came, before the last two looks", 0, [][2]uint32{{450, 7}, {500, 9}, {550, 9}}, -1, 2},
+		{"more came, twice", 0, [][2]uint32{{450, 7}, {500, 9}, {550, 12}}, 500, 5},
+		{"the look before was before the last byte read", 460, [][2]uint32{{450, 7}, {910, 9}}, -1, 0},
+		{"and the one after is the first", 460, [][2]uint32{{450, 7}, {910, 9}, {960, 10}}, 910, 1},
+		{"at the limit", 0, [][2]uint32{{450, 7}, {2000, 9}, {2050, 10}}, 2000, 3},
+		{"beyond the limit", 0, [][2]uint32{{450, 7}, {2001, 9}, {2050, 10}}, -1, 3},
+		{"the counter wraps", 0, [][2]uint32{{450, 1<<32 - 1}, {500, 0}}, 450, 1},
 	} {
 		var g gap
 		var came time.Time
 		var tcp TCPEvidence
 		for _, look := range tc.looks {
-			tcp = TCPEvidence{Known: true, ahead: uint32(look[1])}
-			came = g.look(tcp, at(look[0]), at(tc.read), limit)
+			tcp = TCPEvidence{Known: true, outOfOrder: look[1]}
+			came = g.look(tcp, at(int(look[0])), at(tc.read), limit)
 		}
 		if tc.came < 0 && !came.IsZero() || tc.came >= 0 && !came.Equal(at(tc.came)) {
 			t.Errorf("%s: came %v after the start", tc.why, came.Sub(start))
@@ -303,6 +304,10 @@ func TestGap(t *testing.T) {
 		if got := g.since(tcp).Ahead; got != tc.last {
 			t.Errorf("%s: %d ahead, want %d", tc.why, got, tc.last)
 		}
+	}
+	closed := gap{looked: at(450), count: 7}
+	if came := closed.look(TCPEvidence{}, at(500), at(0), limit); !came.IsZero() || closed.count != 7 {
+		t.Errorf("a socket that tells nothing any more is life: %v, %+v", came, closed)
 	}
 	if tcp := new(gap).since(TCPEvidence{}); tcp.Ahead != 0 {
 		t.Errorf("%+v where the platform tells nothing", tcp)

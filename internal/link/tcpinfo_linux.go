@@ -29,7 +29,7 @@ func lookAtTCP(nc net.Conn) TCPEvidence {
 		Probes:     int(info.Probes),
 		Unsent:     int(info.Notsent_bytes),
 		segments:   info.Segs_in,
-		ahead:      info.Rcv_ooopack, // 0 before Linux 5.4
+		outOfOrder: info.Rcv_ooopack, // 0 before Linux 5.4
 		RTT:        time.Duration(info.Rtt) * time.Microsecond,
 		Sent:       int(info.Segs_out),
 		Resent:     int(info.Total_retrans),

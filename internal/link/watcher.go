@@ -20,6 +20,7 @@ type watcher struct {
 	asked  TCPEvidence   // as of the first probe of this silence
 	gap    gap           // what came and cannot be read
 	broken bool          // the last promise told
+	eager  bool          // the heartbeat wants to be asked again when a byte came
 }
 
 // sleepSlack is how much longer the machine must have been suspended than at
@@ -29,6 +30,10 @@ const sleepSlack = 100 * time.Millisecond
 // watch runs the watcher. It ends when the connection is given up.
 func (c *conn) watch() {
 	w := watcher{c: c, detector: c.link.detector(c), bound: c.link.cfg.Heartbeat.Bound(), slept: c.link.cfg.slept()}
+	if cfg, ok := c.link.cfg.Heartbeat.(heartbeat.Config); ok && cfg.Nearer() {
+		w.eager = true
+		c.suspect.Store(true)
+	}
 	if every := c.link.cfg.RoutedProbe; every > 0 {
 		w.routed = c.confirmedAt.Add(every)
 	}
@@ -77,6 +82,7 @@ func (w *watcher) round(now time.Time) (next time.Time, loss *Loss) {
 		d.Answered(a.sent, a.at)
 	}
 	d.Heard(c.lastHeard())
+	tcp := w.look(state, now)
 	slept, held := c.link.cfg.slept(), w.unread(now)
 	if slept > w.slept+sleepSlack || held {
 		d.Resumed(now)
@@ -84,14 +90,6 @@ func (w *watcher) round(now time.Time) (next time.Time, loss *Loss) {
 	}
 	if c.hinted.Swap(false) {
 		d.Hint(now)
-	}
-	var tcp TCPEvidence
-	if w.worthALook(state, now) {
-		tcp = lookAtTCP(c.nc)
-		d.Heard(w.gap.look(tcp, now, c.lastHeard(), maxGap*w.bound))
-		if tcp.Unacked > 0 && tcp.Backoff > 0 { // sent again, and nobody acknowledges it: a reason to ask at once
-			d.Hint(now)
-		}
 	}
 	if !w.routed.IsZero() && !now.Before(w.routed) {
 		w.routed = now.Add(c.link.cfg.RoutedProbe)
@@ -104,11 +102,12 @@ func (w *watcher) round(now time.Time) (next time.Time, loss *Loss) {
 	}
 	evidence := d.Evidence(now)
 	if action == heartbeat.Probe && evidence.Probes == 1 {
-		w.asked = tcp // Step was due, or it would not ask
+		if w.asked = tcp; !tcp.Known { // not due before
+			w.asked = lookAtTCP(c.nc)
+		}
 	}
 	if action == heartbeat.Dead {
-		tcp = w.look()
-		loss = &Loss{Cause: classify(evidence, tcp), Evidence: evidence, TCP: tcp}
+		loss = w.verdict(evidence, now)
 	}
 	if loss != nil {
 		loss.At = now
@@ -150,7 +149,7 @@ func (w *watcher) next(s underWay, now time.Time) time.Time {
 }
 
 // worthALook reports whether TCP is to be looked at now: when the detector is
-// about to do something, and once before, half way through a silence in which
+// about to do something, and before that half way through a silence in which
 // something is under way.
 func (w *watcher) worthALook(s underWay, now time.Time) bool {
 	if !now.Before(w.detector.Next()) {
@@ -160,8 +159,40 @@ func (w *watcher) worthALook(s underWay, now time.Time) bool {
 	return s.any && w.detector.State() == heartbeat.StateAlive && w.gap.looked.Before(half) && !now.Before(half)
 }
 
-// look returns what TCP knows of the present silence.
-func (w *watcher) look() TCPEvidence {
+// look looks at TCP if that is worth it now, and returns what it told. What came
+// and cannot be read is life, and what shall mend the gap is asked for at once:
+// each segment behind it tells the peer's kernel what is missing. What is sent
+// again, and nobody acknowledges it, is a reason to ask at once, too.
+func (w *watcher) look(s underWay, now time.Time) TCPEvidence {
+	if !w.worthALook(s, now) {
+		return TCPEvidence{}
+	}
+	tcp := lookAtTCP(w.c.nc)
+	came := w.gap.look(tcp, now, w.c.lastHeard(), maxGap*w.inForce())
+	w.detector.Heard(came)
+	if !came.IsZero() || tcp.Unacked > 0 && tcp.Backoff > 0 {
+		w.detector.Hint(now)
+	}
+	return tcp
+}
+
+// inForce is the bound that the heartbeat keeps at present.
+func (w *watcher) inForce() time.Duration { return max(w.bound, w.detector.Promise().Bound) }
+
+// verdict is the loss of a peer that the heartbeat has given up. One that was lost
+// in a gap has been silent since the last byte that could be read.
+func (w *watcher) verdict(evidence heartbeat.Evidence, now time.Time) *Loss {
+	tcp := w.known()
+	cause := classify(evidence, tcp)
+	if cause == CauseStalled {
+		evidence.LastHeard = w.c.lastHeard()
+		evidence.Silence = now.Sub(evidence.LastHeard)
+	}
+	return &Loss{Cause: cause, Evidence: evidence, TCP: tcp}
+}
+
+// known returns what TCP knows of the present silence.
+func (w *watcher) known() TCPEvidence {
 	return w.gap.since(lookAtTCP(w.c.nc).since(w.asked))
 }
 
@@ -177,7 +208,7 @@ func (w *watcher) halfWay(now time.Time) time.Time {
 // is cut, and only that one. A PONG that waits behind other bytes is no reason:
 // its PING was acknowledged.
 func (w *watcher) unheard(oldest time.Time, now time.Time) *Loss {
-	if oldest.IsZero() || now.Sub(oldest) < max(w.bound, w.detector.Promise().Bound) || w.detector.State() != heartbeat.StateAlive {
+	if oldest.IsZero() || now.Sub(oldest) < w.inForce() || w.detector.State() != heartbeat.StateAlive {
 		return nil
 	}
 	tcp := lookAtTCP(w.c.nc)
@@ -259,10 +290,10 @@ func (w *watcher) tellState(s heartbeat.State, before, after heartbeat.Evidence,
 		if c.lastHeard().After(after.LastHeard) {
 			token(c.poke) // it came too early to poke us
 		}
-		e.Kind, e.Evidence, e.TCP = EventSuspect, after, w.look()
+		e.Kind, e.Evidence, e.TCP = EventSuspect, after, w.known()
 		e.Cause = classify(after, e.TCP)
 	} else {
-		c.suspect.Store(false)
+		c.suspect.Store(w.eager)
 		e.Kind, e.Evidence = EventAlive, before
 	}
 	c.link.events.emit(e)
