@@ -42,8 +42,9 @@
 // # What it promises
 //
 //   - Any byte from the broker is life. That a PONG is late behind messages on a
-//     congested link is no silence; on Linux neither is it that what comes cannot
-//     be read yet because a packet before it was dropped, for twice the bound.
+//     congested link is no silence; on Linux neither is one that the link itself
+//     makes, for twice the bound: what comes cannot be read because a packet before
+//     it was dropped, or PONGs were late already, and acknowledgements come.
 //   - Core NATS delivers at most once. What is published during the deaf window
 //     may be missed; Event.DeafFrom and DeafTo bound it, so that the application
 //     can ask another source for that span. They are times of this end: what the

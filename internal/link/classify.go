@@ -34,10 +34,10 @@ type TCPEvidence struct {
 	// nothing that can be read, if the heartbeat still waits, but acknowledgements,
 	// and what the peer sends again because ours do not reach it. 0 in Status.
 	Arrived int
-	// Ahead counts the segments that came out of order since the first look at TCP
-	// in this silence: bytes that cannot be read because one before them was lost.
-	// 0 in Status.
-	Ahead int
+	// Unread is the memory, in bytes, of what came and was not read. While we wait
+	// for the peer that is what cannot be read, because a segment before it was
+	// lost.
+	Unread int
 	// Unsent counts the bytes that wait in our kernel.
 	Unsent int
 
@@ -48,7 +48,7 @@ type TCPEvidence struct {
 	// Sent counts all segments of the connection, Resent those sent again.
 	Sent, Resent int
 
-	segments, outOfOrder uint32 // received in all, and ahead of one that was missing
+	segments uint32 // received in all
 }
 
 // since returns the evidence with Arrived counted from an earlier look.
@@ -83,7 +83,7 @@ func classify(hb heartbeat.Evidence, tcp TCPEvidence) Cause {
 	// Linux acknowledges them twice a second and not more often.
 	case closed && tcp.Probes < 2 && tcp.SinceAck+ackSlack < hb.Silence:
 		return CauseNotReading
-	case acknowledged && !closed && tcp.Ahead > 0:
+	case acknowledged && !closed && tcp.Unread > 0:
 		return CauseStalled
 	case tcp.Unacked > 0 && (tcp.Backoff > 0 || tcp.Retransmits > 0):
 		if tcp.Arrived > 0 && !acknowledged {

@@ -84,12 +84,12 @@
 // a deaf window: see move.go.
 //
 // A PONG that waits behind other bytes of the broker is no death:
-// Status.PongAge tells how long it does. Nor is it one when nothing can be read
-// because a segment was lost, while others come behind it and wait in the
-// kernel: see gap.go. This process or the whole machine may have stood still,
-// or a consumer may have held the reader: then the heartbeat starts afresh, for
-// who did not read has no evidence of silence. What a held reader finds may
-// have come at any time since it was held, and the deaf window begins there.
+// Status.PongAge tells how long it does. Nor is it one when the network makes a
+// silence, in which what comes waits in the kernel for a segment that was lost:
+// see gap.go. This process or the whole machine may have stood still, or a
+// consumer may have held the reader: then the heartbeat starts afresh, for who
+// did not read has no evidence of silence. What a held reader finds may have
+// come at any time since it was held, and the deaf window begins there.
 //
 // # TLS
 //

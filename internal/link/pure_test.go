@@ -237,9 +237,9 @@ func TestClassify(t *testing.T) {
 		{"the way to it is cut: it sends again what we cannot acknowledge", TCPEvidence{Known: true, Unacked: 1, Backoff: 2, Retransmits: 2, SinceAck: ms(1788), Arrived: 1}, CauseUnheard},
 		{"an acknowledgement came after the first probe", TCPEvidence{Known: true, Unacked: 1, Backoff: 1, Retransmits: 1, SinceAck: ms(500), Arrived: 2}, CauseHostGone},
 		{"frozen: each probe acknowledged", TCPEvidence{Known: true, SinceAck: ms(300)}, CauseFrozen},
-		{"acknowledged, and what comes cannot be read", TCPEvidence{Known: true, Unacked: 1, SinceAck: ms(20), Ahead: 3}, CauseStalled},
-		{"the same, with a probe lost on its way as well", TCPEvidence{Known: true, Unacked: 2, Retransmits: 1, SinceAck: ms(20), Ahead: 3}, CauseStalled},
-		{"something came that cannot be read, and then the host went", TCPEvidence{Known: true, Unacked: 3, Backoff: 2, SinceAck: ms(1500), Ahead: 3}, CauseHostGone},
+		{"acknowledged, and what comes cannot be read", TCPEvidence{Known: true, Unacked: 1, SinceAck: ms(20), Unread: 2304}, CauseStalled},
+		{"the same, with a probe lost on its way as well", TCPEvidence{Known: true, Unacked: 2, Retransmits: 1, SinceAck: ms(20), Unread: 2304}, CauseStalled},
+		{"something came that cannot be read, and then the host went", TCPEvidence{Known: true, Unacked: 3, Backoff: 2, SinceAck: ms(1500), Unread: 2304}, CauseHostGone},
 		{"frozen: the last probe is just under way", TCPEvidence{Known: true, Unacked: 1, SinceAck: ms(300)}, CauseFrozen},
 		{"frozen, the first probe's acknowledgement only", TCPEvidence{Known: true, SinceAck: ms(905)}, CauseFrozen},
 		{"zero window, its probes acknowledged", TCPEvidence{Known: true, Backoff: 2, SinceAck: ms(400), ZeroWindow: true, Unsent: 9000}, CauseNotReading},
@@ -268,49 +268,51 @@ func TestArrivedIsCountedFromTheFirstProbe(t *testing.T) {
 	}
 }
 
-// What came out of order since the look before came when that was, at the
-// earliest, if nothing was read since.
+// What came since the look before came when that was, at the earliest, if the
+// kernel keeps what cannot be read and nothing was read since.
 func TestGap(t *testing.T) {
 	start := time.Now()
 	at := func(n int) time.Time { return start.Add(time.Duration(n) * time.Millisecond) }
 	const limit = 2 * time.Second
+	type look struct {
+		at       int // ms
+		segments uint32
+		unread   int
+		behind   bool
+	}
 	for _, tc := range []struct {
-		why        string
-		read       int         // ms
-		looks      [][2]uint32 // at ms, segments out of order
-		came, last int         // of the last look; -1 for nothing
+		why   string
+		read  int // ms
+		looks []look
+		came  int // as of the last look; -1 for nothing
 	}{
-		{"the first look tells nothing", 0, [][2]uint32{{450, 7}}, -1, 0},
-		{"nothing more came", 0, [][2]uint32{{450, 7}, {500, 7}}, -1, 0},
-		{"more came", 0, [][2]uint32{{450, 7}, {500, 9}}, 450, 2},
-		{"more came, before the last two looks", 0, [][2]uint32{{450, 7}, {500, 9}, {550, 9}}, -1, 2},
-		{"more came, twice", 0, [][2]uint32{{450, 7}, {500, 9}, {550, 12}}, 500, 5},
-		{"the look before was before the last byte read", 460, [][2]uint32{{450, 7}, {910, 9}}, -1, 0},
-		{"and the one after is the first", 460, [][2]uint32{{450, 7}, {910, 9}, {960, 10}}, 910, 1},
-		{"at the limit", 0, [][2]uint32{{450, 7}, {2000, 9}, {2050, 10}}, 2000, 3},
-		{"beyond the limit", 0, [][2]uint32{{450, 7}, {2001, 9}, {2050, 10}}, -1, 3},
-		{"the counter wraps", 0, [][2]uint32{{450, 1<<32 - 1}, {500, 0}}, 450, 1},
+		{"the first look tells nothing", 0, []look{{450, 7, 2304, false}}, -1},
+		{"nothing more came", 0, []look{{450, 7, 2304, false}, {500, 7, 2304, false}}, -1},
+		{"something came", 0, []look{{450, 7, 2304, false}, {500, 9, 4608, false}}, 450},
+		{"only acknowledgements came", 0, []look{{450, 7, 2304, false}, {500, 8, 2304, false}}, 450},
+		{"acknowledgements came, and nothing is kept", 0, []look{{450, 7, 0, false}, {500, 8, 0, false}}, -1},
+		{"nothing is kept, and the answers were behind", 0, []look{{450, 7, 0, true}, {500, 8, 0, true}}, 450},
+		{"the answers were behind, and nothing comes", 0, []look{{450, 7, 0, true}, {500, 7, 0, true}}, -1},
+		{"something came before the last two looks", 0, []look{{450, 7, 0, false}, {500, 9, 2304, false}, {550, 9, 2304, false}}, -1},
+		{"something came, twice", 0, []look{{450, 7, 2304, false}, {500, 9, 2304, false}, {550, 12, 2304, false}}, 500},
+		{"the look before was before the last byte read", 460, []look{{450, 7, 2304, false}, {910, 9, 2304, false}}, -1},
+		{"and the one after is the first", 460, []look{{450, 7, 2304, false}, {910, 9, 2304, false}, {960, 10, 2304, false}}, 910},
+		{"at the limit", 0, []look{{450, 7, 2304, false}, {2000, 9, 2304, false}, {2050, 10, 2304, false}}, 2000},
+		{"beyond the limit", 0, []look{{450, 7, 2304, false}, {2001, 9, 2304, false}, {2050, 10, 2304, false}}, -1},
+		{"the counter wraps", 0, []look{{450, 1<<32 - 1, 2304, false}, {500, 0, 2304, false}}, 450},
 	} {
 		var g gap
 		var came time.Time
-		var tcp TCPEvidence
-		for _, look := range tc.looks {
-			tcp = TCPEvidence{Known: true, outOfOrder: look[1]}
-			came = g.look(tcp, at(int(look[0])), at(tc.read), limit)
+		for _, l := range tc.looks {
+			came = g.look(TCPEvidence{Known: true, segments: l.segments, Unread: l.unread}, l.behind, at(l.at), at(tc.read), limit)
 		}
 		if tc.came < 0 && !came.IsZero() || tc.came >= 0 && !came.Equal(at(tc.came)) {
 			t.Errorf("%s: came %v after the start", tc.why, came.Sub(start))
 		}
-		if got := g.since(tcp).Ahead; got != tc.last {
-			t.Errorf("%s: %d ahead, want %d", tc.why, got, tc.last)
-		}
 	}
-	closed := gap{looked: at(450), count: 7}
-	if came := closed.look(TCPEvidence{}, at(500), at(0), limit); !came.IsZero() || closed.count != 7 {
-		t.Errorf("a socket that tells nothing any more is life: %v, %+v", came, closed)
-	}
-	if tcp := new(gap).since(TCPEvidence{}); tcp.Ahead != 0 {
-		t.Errorf("%+v where the platform tells nothing", tcp)
+	closed := gap{looked: at(450), segments: 7}
+	if came := closed.look(TCPEvidence{}, true, at(500), at(0), limit); !came.IsZero() {
+		t.Errorf("a socket that tells nothing any more is life: %v", came)
 	}
 }
 

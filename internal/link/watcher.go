@@ -159,16 +159,18 @@ func (w *watcher) worthALook(s underWay, now time.Time) bool {
 	return s.any && w.detector.State() == heartbeat.StateAlive && w.gap.looked.Before(half) && !now.Before(half)
 }
 
-// look looks at TCP if that is worth it now, and returns what it told. What came
-// and cannot be read is life, and what shall mend the gap is asked for at once:
-// each segment behind it tells the peer's kernel what is missing. What is sent
+// look looks at TCP if that is worth it now, and returns what it told. What comes in
+// a gap is life, and what shall mend it is asked for at once: each segment that
+// answers tells what is missing. What is sent
 // again, and nobody acknowledges it, is a reason to ask at once, too.
 func (w *watcher) look(s underWay, now time.Time) TCPEvidence {
 	if !w.worthALook(s, now) {
 		return TCPEvidence{}
 	}
 	tcp := lookAtTCP(w.c.nc)
-	came := w.gap.look(tcp, now, w.c.lastHeard(), maxGap*w.inForce())
+	read, bound := w.c.lastHeard(), w.inForce()
+	behind := !s.oldest.IsZero() && read.Sub(s.oldest) >= bound
+	came := w.gap.look(tcp, behind, now, read, maxGap*bound)
 	w.detector.Heard(came)
 	if !came.IsZero() || tcp.Unacked > 0 && tcp.Backoff > 0 {
 		w.detector.Hint(now)
@@ -193,7 +195,7 @@ func (w *watcher) verdict(evidence heartbeat.Evidence, now time.Time) *Loss {
 
 // known returns what TCP knows of the present silence.
 func (w *watcher) known() TCPEvidence {
-	return w.gap.since(lookAtTCP(w.c.nc).since(w.asked))
+	return lookAtTCP(w.c.nc).since(w.asked)
 }
 
 // halfWay returns the middle between the last byte heard and what the detector
