@@ -43,7 +43,8 @@ const (
 	// CauseStalled: bytes come, and wait in our kernel for a segment before them
 	// that is lost each time it is sent. So it is where large packets vanish on
 	// the way, in an MTU black hole (RFC 2923, section 2.1). It is known within
-	// three times the heartbeat's bound: for two of them what comes is life. Linux alone.
+	// three times the heartbeat's bound: for two of them what comes is life. Found on
+	// Linux alone.
 	CauseStalled
 	// CauseNotDelivering: the broker answers PINGs, and does not deliver what
 	// is published to us. Found by Config.RoutedProbe alone.

@@ -19,6 +19,8 @@ type watcher struct {
 	routed time.Time     // when the next message to ourselves is due, zero for never
 	asked  TCPEvidence   // as of the first probe of this silence
 	gap    gap           // what came and cannot be read
+	due    time.Time     // when the next round is, zero before the first
+	stood  time.Time     // when we ourselves, or our reader, were last seen standing still
 	broken bool          // the last promise told
 	eager  bool          // the heartbeat wants to be asked again when a byte came
 }
@@ -51,6 +53,7 @@ func (c *conn) watch() {
 			c.giveUp(loss)
 			return
 		}
+		w.due = next
 		timer.Reset(time.Until(next))
 	}
 }
@@ -82,8 +85,11 @@ func (w *watcher) round(now time.Time) (next time.Time, loss *Loss) {
 		d.Answered(a.sent, a.at)
 	}
 	d.Heard(c.lastHeard())
-	tcp := w.look(state, now)
 	slept, held := c.link.cfg.slept(), w.unread(now)
+	if slept > w.slept+sleepSlack || held || !w.due.IsZero() && now.Sub(w.due) > heldSlack {
+		w.stood = now
+	}
+	tcp := w.look(state, now)
 	if slept > w.slept+sleepSlack || held {
 		d.Resumed(now)
 		w.slept = max(w.slept, slept)
@@ -169,7 +175,8 @@ func (w *watcher) look(s underWay, now time.Time) TCPEvidence {
 	}
 	tcp := lookAtTCP(w.c.nc)
 	read, bound := w.c.lastHeard(), w.inForce()
-	behind := !s.oldest.IsZero() && read.Sub(s.oldest) >= bound
+	// A PONG that came while we stood still was read late, and sent in time.
+	behind := s.oldest.After(w.stood) && read.Sub(s.oldest) >= bound
 	came := w.gap.look(tcp, behind, now, read, maxGap*bound)
 	w.detector.Heard(came)
 	if !came.IsZero() || tcp.Unacked > 0 && tcp.Backoff > 0 {
