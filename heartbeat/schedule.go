@@ -149,7 +149,8 @@ func (d *Schedule) Step(now time.Time) Action {
 
 // Next returns when Step should be called at the latest. Heard moves it away, or
 // nearer by no more than a Step may be late (but see [Config.Nearer]), so a timer
-// set for an older Next leads to a Step in time. After Dead it stays at the time at which the verdict was due.
+// set for an older Next leads to a Step in time. After Dead it stays at the time at
+// which the verdict was due.
 func (d *Schedule) Next() time.Time { return d.heard.Add(d.due()) }
 
 // due returns Next as a span since the last byte heard: the next point of the

@@ -30,9 +30,9 @@
 // pool (whom), classify (why nobody answers), ledger (what is confirmed),
 // outQueue (what is to be sent, and what of it survives a loss), registry (what
 // to restore), inbox (what was read), arrival (since when it may have lain there),
-// gap (what came and cannot be read), routed and mutual (what the broker does and
-// hears). What acts is thin: open,
-// socket, greet, tls, identity, reader, writer, watcher, standby, move, supervise.
+// gap (whether the network makes the silence), routed and mutual (what the broker
+// does and hears). What acts is thin: open, socket, greet, tls, identity, reader,
+// writer, watcher, standby, move, supervise.
 //
 // # Goroutines
 //

@@ -4,7 +4,7 @@ import "time"
 
 // gap finds life in a silence that the network makes. What was lost has to be sent
 // again, and on a link that drops what its queue has no room for, that takes longer
-// than a silence may last. It is one if
+// than a silence may last. A silence is taken for such a one if
 //
 //   - the kernel keeps what came and cannot be read, because a segment before it is
 //     missing, or the answers were behind already: bytes had come for a whole bound

@@ -167,8 +167,8 @@ func (w *watcher) worthALook(s underWay, now time.Time) bool {
 
 // look looks at TCP if that is worth it now, and returns what it told. What comes in
 // a gap is life, and what shall mend it is asked for at once: each segment that
-// answers tells what is missing. What is sent
-// again, and nobody acknowledges it, is a reason to ask at once, too.
+// answers tells what is missing. What is sent again, and nobody acknowledges it, is a
+// reason to ask at once, too.
 func (w *watcher) look(s underWay, now time.Time) TCPEvidence {
 	if !w.worthALook(s, now) {
 		return TCPEvidence{}
@@ -188,14 +188,13 @@ func (w *watcher) look(s underWay, now time.Time) TCPEvidence {
 // inForce is the bound that the heartbeat keeps at present.
 func (w *watcher) inForce() time.Duration { return max(w.bound, w.detector.Promise().Bound) }
 
-// verdict is the loss of a peer that the heartbeat has given up. One that was lost
-// in a gap has been silent since the last byte that could be read.
+// verdict is the loss of a peer that the heartbeat has given up. What was life in a
+// gap is none in hindsight: it has been silent since the last byte that was read.
 func (w *watcher) verdict(evidence heartbeat.Evidence, now time.Time) *Loss {
 	tcp := w.known()
 	cause := classify(evidence, tcp)
-	if cause == CauseStalled {
-		evidence.LastHeard = w.c.lastHeard()
-		evidence.Silence = now.Sub(evidence.LastHeard)
+	if read := w.c.lastHeard(); read.Before(evidence.LastHeard) {
+		evidence.LastHeard, evidence.Silence = read, now.Sub(read)
 	}
 	return &Loss{Cause: cause, Evidence: evidence, TCP: tcp}
 }
