@@ -84,9 +84,9 @@ type Config struct {
 	KeepTrying bool
 
 	// Context, when it ends, ends the connection, and a Connect under way, without
-	// waiting for anything but a reader that the option Block holds; EventClosed tells what is left behind. Close is still
-	// to be called: it ends channels that nobody receives from. Nil is
-	// never.
+	// waiting for anything but a reader that the option Block holds; EventClosed
+	// tells what is left behind. Close is still to be called: it ends channels
+	// that nobody receives from. Nil is never.
 	Context context.Context
 
 	// GiveUpAfter bounds how long another connection is sought after a loss;
